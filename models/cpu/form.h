@@ -1,0 +1,66 @@
+// The instruction table. Each family of instructions (models/cpu/isa/<family>.cpp) exports its rows; a row without a
+// cost class does not compile. Decode finds the row by mnemonic, lets it pick the handler for the operands at hand,
+// and fills the operand fields of the record that all handlers share.
+#pragma once
+
+#include <Zydis/Zydis.h>
+
+#include <span>
+
+#include "models/cpu/op.h"
+
+namespace xensim::cpu {
+
+struct DecodedInstruction {
+  const ZydisDecodedInstruction& insn;
+  const ZydisDecodedOperand* operands;   // insn.operand_count of them; the visible ones first
+  unsigned operand_bits;                 // effective operand size: 8, 16, 32, 64
+  std::uint32_t mode;                    // kMode… bits
+  std::uint64_t rip;                     // of this instruction
+  std::uint64_t next_rip;
+
+  bool mode64() const;
+  const ZydisDecodedOperand& op(unsigned i) const { return operands[i]; }
+  bool is_mem(unsigned i) const { return operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY; }
+  bool is_reg(unsigned i) const { return operands[i].type == ZYDIS_OPERAND_TYPE_REGISTER; }
+  bool is_imm(unsigned i) const { return operands[i].type == ZYDIS_OPERAND_TYPE_IMMEDIATE; }
+};
+
+// Picks the handler for these operands and fills what is special to the family (imm, sub, …). The shared fields
+// (reg, rm, base, index, scale, disp, seg, flags, length, offset) are filled already. nullptr: the form raises #UD.
+using Bind = Handler (*)(const DecodedInstruction&, Op&);
+
+// How a form shapes its block.
+enum class BlockShape : std::uint8_t {
+  kStraight,   // the block may go on
+  kEnds,       // branches, and everything that may change mode, paging or interruptibility
+  kAlone,      // begins and ends its own block: reads the time, or is serialising
+};
+
+struct Form {
+  constexpr Form(ZydisMnemonic m, CostClass c, BlockShape s, Bind b) : mnemonic(m), cost(c), shape(s), bind(b) {}
+  ZydisMnemonic mnemonic;
+  CostClass cost;
+  BlockShape shape;
+  Bind bind;
+};
+
+// The families; each is defined in the file of its name in models/cpu/isa/.
+namespace isa {
+std::span<const Form> data_movement_forms();   // MOV, MOVZX, LEA, PUSH, POP, XCHG, CMOVcc, BSWAP, …
+std::span<const Form> arithmetic_forms();      // ADD … CMP, INC, MUL, DIV, …
+std::span<const Form> logic_forms();           // AND, OR, XOR, TEST, NOT, shifts, rotates, bit test and scan
+std::span<const Form> atomic_forms();          // XADD, CMPXCHG, CMPXCHG8B/16B
+std::span<const Form> control_flow_forms();    // near JMP, Jcc, CALL, RET, LOOP, SETcc
+std::span<const Form> string_forms();          // MOVS, STOS, LODS, CMPS, SCAS with REP
+std::span<const Form> flag_forms();            // CLC, CLD, LAHF, PUSHF, POPF, CLI, STI, NOP, PAUSE, fences, prefetches
+std::span<const Form> far_transfer_forms();    // far JMP/CALL/RET, INT n, IRET, SYSCALL, SYSRET, SYSENTER, SYSEXIT
+std::span<const Form> system_forms();          // CR/DR moves, MSRs, CPUID, descriptor tables, HLT, INVLPG, RDTSC, …
+std::span<const Form> segment_forms();         // MOV to segment, LDS…, LAR, LSL, VERR, VERW, PUSH/POP seg, RDFSBASE…
+std::span<const Form> io_forms();              // IN, OUT, INS, OUTS
+std::span<const Form> sse_forms();             // SSE, SSE2
+std::span<const Form> x87_forms();             // x87, FXSAVE, FXRSTOR
+std::span<const Form> vmx_forms();             // VMXON … VMRESUME, VMCALL, INVEPT, INVVPID
+}  // namespace isa
+
+}  // namespace xensim::cpu

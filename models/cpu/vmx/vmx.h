@@ -1,0 +1,113 @@
+// The VMX unit of one core (SDM 3, chapters 23–30): VMCS, VM entry and exit, and the interception of instructions.
+//
+// The native hypervisor model is a client of the same functions that the VMX instructions of a guest hypervisor's
+// binary execute (models/cpu/isa/vmx.cpp calls them with operands from memory). The VMCS lives in simulated memory, in
+// the 4 KiB region that VMPTRLD names; its layout past the header is the unit's own (vmcs.h).
+#pragma once
+
+#include <cstdint>
+
+#include "models/cpu/outcome.h"
+#include "models/cpu/vmx/controls.h"
+#include "models/cpu/vmx/vmcs_fields.h"
+#include "models/memory/physical_memory.h"
+#include "sim/base/types.h"
+
+namespace xensim::cpu {
+
+class Core;
+
+// How a VMX instruction ended (SDM 3, 30.2): VMsucceed, VMfailInvalid, or VMfailValid with an error number that is also
+// in the VM-instruction error field.
+struct VmxResult {
+  enum Kind : std::uint8_t { kSucceed, kFailInvalid, kFailValid } kind = kSucceed;
+  std::uint32_t error = 0;
+  bool ok() const { return kind == kSucceed; }
+};
+
+class Vmx {
+ public:
+  Vmx(Core& core, memory::PhysicalMemory& memory);
+
+  // State.
+  bool in_operation = false;  // between VMXON and VMXOFF
+  bool non_root = false;      // a guest runs
+  Controls controls;          // of the current VMCS, valid while non_root
+  // The absolute core time at which the VMX-preemption timer expires; kNever if not in use.
+  Cycles preemption_deadline = kNever;
+
+  // --- The instructions, for the hypervisor model and for the handlers of a guest hypervisor's binary.
+  VmxResult vmxon(PhysAddr region);
+  VmxResult vmxoff();
+  VmxResult vmclear(PhysAddr region);
+  VmxResult vmptrld(PhysAddr region);
+  PhysAddr current() const { return current_; }  // VMPTRST; all ones if none
+  VmxResult vmread(VmcsField field, std::uint64_t& out) const;
+  VmxResult vmwrite(VmcsField field, std::uint64_t value);
+  // For the model: fields that are known to exist.
+  std::uint64_t read(VmcsField field) const;
+  void write(VmcsField field, std::uint64_t value);
+  // VMLAUNCH / VMRESUME: checks (each named after its SDM section), loads guest state into Core::st, injects the event
+  // of the VM-entry interruption-information field. On success the core is in non-root operation. A failure after the
+  // host-state checks is a VM exit with bit 31 of the reason set: result.kind is kSucceed, Core::vm_exit is filled and
+  // entered is false.
+  VmxResult enter(bool launch, bool& entered);
+  // Commits the VM exit that Core::vm_exit describes: saves guest state to the VMCS, leaves non-root operation.
+  // load_host_state: load the host-state area into the core (a guest hypervisor's binary goes on at HOST_RIP); the
+  // native model passes false and goes on in C++.
+  void commit_exit(bool load_host_state);
+
+  // MSRs IA32_VMX_BASIC … IA32_VMX_VMFUNC (0x480…0x491); false if the index is none of these.
+  static bool capability_msr(std::uint32_t index, std::uint64_t& out);
+
+  // --- What the handlers ask before they act in non-root operation. Each returns kNext (go on) or kVmExit with
+  // Core::vm_exit filled; all are cheap no-ops outside non-root operation.
+  Outcome on_cpuid(const struct Op& op);
+  Outcome on_hlt(const Op& op);
+  Outcome on_invd(const Op& op);
+  Outcome on_wbinvd(const Op& op);
+  Outcome on_invlpg(const Op& op, std::uint64_t linear);
+  Outcome on_invpcid(const Op& op);
+  Outcome on_rdtsc(const Op& op, bool rdtscp);
+  Outcome on_rdpmc(const Op& op);
+  Outcome on_rdmsr(const Op& op, std::uint32_t index);
+  Outcome on_wrmsr(const Op& op, std::uint32_t index);
+  // value: what the guest wants to write; host-owned bits are replaced by the real register's.
+  Outcome on_mov_to_cr(const Op& op, unsigned cr, unsigned gpr, std::uint64_t& value);
+  // value: the real register; becomes what the guest sees.
+  Outcome on_mov_from_cr(const Op& op, unsigned cr, unsigned gpr, std::uint64_t& value);
+  Outcome on_clts(const Op& op, bool& clear_ts);
+  Outcome on_lmsw(const Op& op, bool memory_operand, std::uint64_t linear, std::uint64_t& value);
+  std::uint64_t smsw_view(std::uint64_t cr0) const;  // SMSW reads the shadow for host-owned bits
+  Outcome on_mov_dr(const Op& op, unsigned dr, unsigned gpr, bool read);
+  // size in bytes; linear: the memory operand of INS/OUTS.
+  Outcome on_io(const Op& op, std::uint16_t port, unsigned size, bool in, bool string, bool rep, bool immediate,
+                std::uint64_t linear);
+  Outcome on_pause(const Op& op);
+  Outcome on_monitor(const Op& op);
+  Outcome on_mwait(const Op& op);
+  Outcome on_descriptor_table(const Op& op, ExitReason reason, std::uint64_t displacement);
+  Outcome on_xsetbv(const Op& op);
+  Outcome on_rdrand(const Op& op, bool rdseed);
+  // VMCALL, VMXON … and INVEPT, INVVPID in non-root operation.
+  Outcome on_vmx_instruction(const Op& op, ExitReason reason, std::uint64_t displacement);
+  // type: 0 CALL, 1 IRET, 2 JMP, 3 task gate.
+  Outcome on_task_switch(const Op* op, std::uint16_t selector, unsigned type);
+  Outcome on_triple_fault();
+  // An exception or software interrupt is about to be delivered: kVmExit if the exception bitmap (and, for #PF, mask and
+  // match) says so.
+  Outcome on_exception(const Event& event);
+  // Guest view of the TSC.
+  std::uint64_t guest_tsc(std::uint64_t tsc) const;
+
+  // Fills Core::vm_exit for the current instruction and returns kVmExit.
+  Outcome exit(ExitReason reason, std::uint64_t qualification, std::uint32_t instruction_length = 0);
+
+ private:
+  Core& core_;
+  memory::PhysicalMemory& memory_;
+  PhysAddr vmxon_region_{~std::uint64_t{0}};
+  PhysAddr current_{~std::uint64_t{0}};
+};
+
+}  // namespace xensim::cpu
