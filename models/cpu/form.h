@@ -26,6 +26,17 @@ struct DecodedInstruction {
   bool is_imm(unsigned i) const { return operands[i].type == ZYDIS_OPERAND_TYPE_IMMEDIATE; }
 };
 
+// The shared fields, filled by decode before bind() is called:
+//   reg   register of visible operand 0, if that is a register       rm   register of visible operand 1, likewise
+//         General-purpose: the index into st.gpr; for 8-bit registers the byte offset into st.gpr (index × 8, and + 1 for
+//         AH, CH, DH, BH), so that a handler reads reinterpret_cast<uint8_t*>(gpr)[offset]. XMM, x87, MMX, segment,
+//         control and debug registers: their number.
+//   imm   the (last) visible immediate, sign-extended as the instruction does; for relative branches the absolute target
+//         RIP, truncated to the operand size
+//   base, index, scale, disp, seg, flags   the memory operand, if there is one (for LEA too)
+//   length, offset                          the instruction's place
+// There is at most one memory operand; string instructions and other implicit operands are the family's own business.
+//
 // Picks the handler for these operands and fills what is special to the family (imm, sub, …). The shared fields
 // (reg, rm, base, index, scale, disp, seg, flags, length, offset) are filled already. nullptr: the form raises #UD.
 using Bind = Handler (*)(const DecodedInstruction&, Op&);

@@ -31,8 +31,8 @@ struct Op {
   Handler fn;
   std::uint64_t imm;    // immediate, sign-extended; or absolute branch target (a RIP, truncated to operand size)
   std::uint64_t disp;   // displacement, sign-extended; for RIP-relative operands the absolute address
-  std::uint8_t reg;     // register operand of ModRM.reg (or the opcode's), index into gpr or xmm
-  std::uint8_t rm;      // register operand of ModRM.rm
+  std::uint8_t reg;     // register of visible operand 0 (form.h says how it is numbered)
+  std::uint8_t rm;      // register of visible operand 1
   std::uint8_t base;    // kZeroReg if none (and for RIP-relative)
   std::uint8_t index;   // kZeroReg if none
   std::uint8_t scale;   // log2
