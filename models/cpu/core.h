@@ -22,6 +22,7 @@
 #include "models/cpu/op.h"
 #include "models/cpu/outcome.h"
 #include "models/cpu/timing/cpi_stack.h"
+#include "models/cpu/timing/functional.h"
 #include "models/cpu/timing/inorder.h"
 #include "models/cpu/timing/timing_model.h"
 #include "models/cpu/vmx/vmx.h"
@@ -93,7 +94,12 @@ class Core {
   Mmu mmu;
   Vmx vmx;
   BlockCache blocks;
+  FunctionalTiming functional;
   InorderTiming inorder;
+
+  // VM exits go to a native hypervisor: run() returns them as StopReason::kVmExit, committed to the VMCS without host
+  // state. false: the hypervisor is a binary on this core, and a VM exit goes on at its HOST_RIP.
+  bool native_root = true;
 
   // --- Time. Local time in cycles since the machine's reset; moves only through the timing model and advance().
   Cycles now = 0;
@@ -143,6 +149,10 @@ class Core {
     std::uint64_t ea = st.gpr[op.base] + (st.gpr[op.index] << op.scale) + op.disp;
     if (op.flags & kAddrSimple) [[likely]] {
       out = ea;
+      return true;
+    }
+    if (op.flags & kAddrFlat32) {
+      out = static_cast<std::uint32_t>(ea);
       return true;
     }
     return linear_address_slow(op.flags & kAddr32 ? static_cast<std::uint32_t>(ea)

@@ -7,6 +7,7 @@
 
 #include <span>
 
+#include "models/cpu/block.h"
 #include "models/cpu/op.h"
 
 namespace xensim::cpu {
@@ -19,7 +20,7 @@ struct DecodedInstruction {
   std::uint64_t rip;                     // of this instruction
   std::uint64_t next_rip;
 
-  bool mode64() const;
+  bool mode64() const { return mode & kMode64; }
   const ZydisDecodedOperand& op(unsigned i) const { return operands[i]; }
   bool is_mem(unsigned i) const { return operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY; }
   bool is_reg(unsigned i) const { return operands[i].type == ZYDIS_OPERAND_TYPE_REGISTER; }
@@ -55,6 +56,19 @@ struct Form {
   BlockShape shape;
   Bind bind;
 };
+
+namespace isa {
+// Parts of MOV, PUSH and POP that are other families' business: to and from segment registers (segment.cpp), control
+// and debug registers (system.cpp).
+Handler bind_mov_segment(const DecodedInstruction&, Op&);
+Handler bind_push_segment(const DecodedInstruction&, Op&);
+Handler bind_pop_segment(const DecodedInstruction&, Op&);
+Handler bind_mov_control(const DecodedInstruction&, Op&);
+Handler bind_mov_debug(const DecodedInstruction&, Op&);
+}  // namespace isa
+
+// The row of a mnemonic; nullptr: no family has it. [isa/form_table.cpp]
+const Form* find_form(ZydisMnemonic mnemonic);
 
 // The families; each is defined in the file of its name in models/cpu/isa/.
 namespace isa {

@@ -26,6 +26,7 @@ inline constexpr std::uint8_t kRep = 8;          // REP/REPE
 inline constexpr std::uint8_t kRepne = 16;       // REPNE
 inline constexpr std::uint8_t kLock = 32;        // LOCK prefix
 inline constexpr std::uint8_t kRipRelative = 64; // disp is absolute (next RIP already added)
+inline constexpr std::uint8_t kAddrFlat32 = 128; // flat 32-bit segment: linear = low 32 bits of the effective address
 
 struct Op {
   Handler fn;
