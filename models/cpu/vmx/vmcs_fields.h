@@ -65,4 +65,12 @@ enum class ExitReason : std::uint16_t {
   kPmlFull = 62, kXsaves = 63, kXrstors = 64,
 };
 
+// VM-instruction error numbers (SDM 3, 30.4).
+enum class VmxError : std::uint32_t {
+  kNone = 0, kVmcallInRoot = 1, kVmclearInvalidAddress = 2, kVmclearVmxonPointer = 3, kVmlaunchNonClear = 4,
+  kVmresumeNonLaunched = 5, kEntryInvalidControls = 7, kEntryInvalidHostState = 8, kVmptrldInvalidAddress = 9,
+  kVmptrldVmxonPointer = 10, kVmptrldWrongRevision = 11, kUnsupportedField = 12, kReadOnlyField = 13,
+  kVmxonInRoot = 15, kEntryBlockedByMovSs = 26, kInvalidInvalidationOperand = 28,
+};
+
 }  // namespace xensim::cpu

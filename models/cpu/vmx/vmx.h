@@ -1,14 +1,17 @@
 // The VMX unit of one core (SDM 3, chapters 23–30): VMCS, VM entry and exit, and the interception of instructions.
 //
 // The native hypervisor model is a client of the same functions that the VMX instructions of a guest hypervisor's
-// binary execute (models/cpu/isa/vmx.cpp calls them with operands from memory). The VMCS lives in simulated memory, in
-// the 4 KiB region that VMPTRLD names; its layout past the header is the unit's own (vmcs.h).
+// binary execute (models/cpu/isa/vmx.cpp calls them with operands from memory). The VMCS lives in simulated
+// memory, in the 4 KiB region that VMPTRLD names; its layout past the header is the unit's own (vmcs.h).
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <optional>
 
 #include "models/cpu/outcome.h"
 #include "models/cpu/vmx/controls.h"
+#include "models/cpu/vmx/vmcs.h"
 #include "models/cpu/vmx/vmcs_fields.h"
 #include "models/memory/physical_memory.h"
 #include "sim/base/types.h"
@@ -16,9 +19,10 @@
 namespace xensim::cpu {
 
 class Core;
+struct Op;
 
-// How a VMX instruction ended (SDM 3, 30.2): VMsucceed, VMfailInvalid, or VMfailValid with an error number that is also
-// in the VM-instruction error field.
+// How a VMX instruction ended (SDM 3, 30.2): VMsucceed, VMfailInvalid, or VMfailValid with an error number that is
+// also in the VM-instruction error field.
 struct VmxResult {
   enum Kind : std::uint8_t { kSucceed, kFailInvalid, kFailValid } kind = kSucceed;
   std::uint32_t error = 0;
@@ -47,10 +51,10 @@ class Vmx {
   // For the model: fields that are known to exist.
   std::uint64_t read(VmcsField field) const;
   void write(VmcsField field, std::uint64_t value);
-  // VMLAUNCH / VMRESUME: checks (each named after its SDM section), loads guest state into Core::st, injects the event
-  // of the VM-entry interruption-information field. On success the core is in non-root operation. A failure after the
-  // host-state checks is a VM exit with bit 31 of the reason set: result.kind is kSucceed, Core::vm_exit is filled and
-  // entered is false.
+  // VMLAUNCH / VMRESUME: checks (each named after its SDM section), loads guest state into Core::st, injects the
+  // event of the VM-entry interruption-information field. On success the core is in non-root operation. A failure
+  // after the host-state checks is a VM exit with bit 31 of the reason set: result.kind is kSucceed, Core::vm_exit
+  // is filled and entered is false.
   VmxResult enter(bool launch, bool& entered);
   // Commits the VM exit that Core::vm_exit describes: saves guest state to the VMCS, leaves non-root operation.
   // load_host_state: load the host-state area into the core (a guest hypervisor's binary goes on at HOST_RIP); the
@@ -62,7 +66,7 @@ class Vmx {
 
   // --- What the handlers ask before they act in non-root operation. Each returns kNext (go on) or kVmExit with
   // Core::vm_exit filled; all are cheap no-ops outside non-root operation.
-  Outcome on_cpuid(const struct Op& op);
+  Outcome on_cpuid(const Op& op);
   Outcome on_hlt(const Op& op);
   Outcome on_invd(const Op& op);
   Outcome on_wbinvd(const Op& op);
@@ -86,16 +90,24 @@ class Vmx {
   Outcome on_pause(const Op& op);
   Outcome on_monitor(const Op& op);
   Outcome on_mwait(const Op& op);
-  Outcome on_descriptor_table(const Op& op, ExitReason reason, std::uint64_t displacement);
+  // LGDT, LIDT, SGDT, SIDT (kGdtrIdtr) and LLDT, LTR, SLDT, STR (kLdtrTr). instruction: how the
+  // instruction-information field numbers it: 0 SGDT, 1 SIDT, 2 LGDT, 3 LIDT; 0 SLDT, 1 STR, 2 LLDT, 3 LTR. gpr:
+  // the register operand, or −1 for memory.
+  Outcome on_descriptor_table(const Op& op, ExitReason reason, std::uint64_t displacement,
+                              unsigned instruction = 0, int gpr = -1);
   Outcome on_xsetbv(const Op& op);
-  Outcome on_rdrand(const Op& op, bool rdseed);
-  // VMCALL, VMXON … and INVEPT, INVVPID in non-root operation.
-  Outcome on_vmx_instruction(const Op& op, ExitReason reason, std::uint64_t displacement);
+  // operand_bits: 16, 32 or 64; the destination is op.reg.
+  Outcome on_rdrand(const Op& op, bool rdseed, unsigned operand_bits = 64);
+  // VMCALL, VMXON … and INVEPT, INVVPID in non-root operation. reg2: the register operand beside the memory
+  // operand (INVEPT, INVVPID, VMREAD, VMWRITE); gpr: the register that stands in a memory operand's place (VMREAD,
+  // VMWRITE), or −1.
+  Outcome on_vmx_instruction(const Op& op, ExitReason reason, std::uint64_t displacement, unsigned reg2 = 0,
+                             int gpr = -1);
   // type: 0 CALL, 1 IRET, 2 JMP, 3 task gate.
   Outcome on_task_switch(const Op* op, std::uint16_t selector, unsigned type);
   Outcome on_triple_fault();
-  // An exception or software interrupt is about to be delivered: kVmExit if the exception bitmap (and, for #PF, mask and
-  // match) says so.
+  // An exception or software interrupt is about to be delivered: kVmExit if the exception bitmap (and, for #PF,
+  // mask and match) says so.
   Outcome on_exception(const Event& event);
   // Guest view of the TSC.
   std::uint64_t guest_tsc(std::uint64_t tsc) const;
@@ -104,10 +116,56 @@ class Vmx {
   Outcome exit(ExitReason reason, std::uint64_t qualification, std::uint32_t instruction_length = 0);
 
  private:
+  friend class Core;  // poll_events()
+  friend struct VmxInstructions;
+
+  enum class Root : std::uint8_t { kNative, kBinary };
+  VmxResult fail(VmxError error);
+  VmxResult enter(bool launch, Root root, bool& entered);
+  void parse_controls();
+  VmxError check_controls() const;
+  VmxError check_host_state() const;
+  // false: VM entry fails with exit reason 33 and this qualification.
+  bool check_guest_state(std::uint64_t& qualification) const;
+  bool check_link_pointer() const;
+  bool read_pdptes(std::array<std::uint64_t, 4>& out) const;
+  void load_guest_state(Root root);
+  void load_translation_context();
+  void load_non_register_state();
+  void load_injected_event();
+  void start_preemption_timer();
+  void fail_entry(ExitReason reason, std::uint64_t qualification);
+  void save_guest_state();
+  void save_exit_information();
+  void save_preemption_timer();
+  void load_host_state();
+  unsigned load_msrs(VmcsField count, VmcsField address);
+  void store_msrs();
+
+  bool tpr_below_threshold() const;
+  Outcome deliver_pending(const Event& event);
+  Outcome poll_non_root();
+  Outcome poll_root();
+  Outcome exit_with_interruption(ExitReason reason, std::uint32_t info);
+  std::uint8_t bitmap_byte(std::uint64_t page, std::uint64_t offset) const;
+  bool msr_intercepted(std::uint32_t index, bool write) const;
+  bool io_intercepted(std::uint16_t port, unsigned size) const;
+  Outcome check_cr_value(unsigned cr, std::uint64_t value);
+
   Core& core_;
   memory::PhysicalMemory& memory_;
   PhysAddr vmxon_region_{~std::uint64_t{0}};
   PhysAddr current_{~std::uint64_t{0}};
+  Vmcs vmcs_;  // the current one
+  // What VMWRITE touched since the checks last passed; a VMCS that becomes current is dirty in all parts.
+  std::uint8_t dirty_ = 0;
+  // An event that the VM entry injects: delivered before the guest's first instruction.
+  std::optional<Event> injected_;
+  // Debug exceptions that are pending in the guest, in the format of the VMCS field.
+  std::uint64_t pending_debug_ = 0;
+  bool tpr_exit_pending_ = false;
+  // PAUSE-loop detection: times of the first PAUSE of the loop and of the last one; kNever before the first.
+  Cycles pause_first_ = kNever, pause_last_ = kNever;
 };
 
 }  // namespace xensim::cpu
