@@ -30,6 +30,7 @@ enum InternalEvent : std::uint32_t {
   kLockWait = kInternal + 12,        // lock number, cycles waited (2 words)
   kMigrate = kInternal + 13,         // domid:16|vcpu:16, from pCPU, to pCPU
   kCounterValue = kInternal + 14,    // counter number, value (2 words)
+  kUnlistedExit = kInternal + 16,    // a VM exit whose reason xenalyze refuses: reason, rip (2 words)
   kMark = kInternal + 15,            // mark number (Tracer::name_mark)
 };
 

@@ -10,13 +10,15 @@
 //
 // xenalyze (XEN-GUEST-ABI.md, part F.2) wants from callers: start() once per pCPU before anything else; a vCPU
 // enters kRunning only from kRunnable, on the pCPU where the one before has left kRunning; between vmexit() and
-// vmentry() the handler's record(s); exit reasons up to 56 (others are recorded as internal points only).
+// vmentry() the handler's record(s). Exit reasons above 56 become points of xensim's own.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -77,6 +79,10 @@ class Tracer {
   // The pCPU's first records: its idle vCPU becomes running.
   void start(PcpuId p, Cycles t);
   void runstate_change(PcpuId p, Cycles t, VcpuId v, Runstate from, Runstate to) {
+    if (!enabled_) [[likely]]
+      return;
+    if (to == Runstate::kRunning) pcpus_[p].current = v;
+    if (from == Runstate::kRunning) pcpus_[p].current.reset();
     timed(p, t,
           TRC_SCHED_RUNSTATE_CHANGE | static_cast<std::uint32_t>(from) << 8 | static_cast<std::uint32_t>(to) << 4,
           v.packed());
@@ -298,6 +304,11 @@ class Tracer {
   TracerConfig config_;
   std::vector<Stream> streams_;
   std::vector<Digest> digests_;
+  struct Pcpu {
+    std::optional<VcpuId> current;
+    Cycles latest = 0;  // of the records that have been flushed
+  };
+  std::vector<Pcpu> pcpus_;
   std::vector<std::unique_ptr<Sink>> sinks_;
   Names names_;
 };
