@@ -65,10 +65,16 @@ Handler bind_push_segment(const DecodedInstruction&, Op&);
 Handler bind_pop_segment(const DecodedInstruction&, Op&);
 Handler bind_mov_control(const DecodedInstruction&, Op&);
 Handler bind_mov_debug(const DecodedInstruction&, Op&);
+// Far JMP, CALL and RET (far_transfer.cpp): the rows of JMP, CALL and RET bind these when the branch type is far.
+Handler bind_far_jmp(const DecodedInstruction&, Op&);
+Handler bind_far_call(const DecodedInstruction&, Op&);
+Handler bind_far_ret(const DecodedInstruction&, Op&);
 }  // namespace isa
 
 // The row of a mnemonic; nullptr: no family has it. [isa/form_table.cpp]
 const Form* find_form(ZydisMnemonic mnemonic);
+// MOVSD and CMPSD name a string and an SSE2 instruction: the other row, to try when the first has no handler.
+const Form* find_second_form(ZydisMnemonic mnemonic);
 
 // The families; each is defined in the file of its name in models/cpu/isa/.
 namespace isa {

@@ -67,7 +67,7 @@ std::span<const Form> sse_forms() {
   static const std::vector<Form> forms = [] {
     std::vector<Form> all;
     for (const auto part : {sse_move_forms(), sse_float_forms(), sse_convert_forms(), sse_integer_forms(),
-                            sse_shuffle_forms(), mmx_forms()})
+                            sse_shuffle_forms(), sse_extension_forms(), mmx_forms()})
       all.insert(all.end(), part.begin(), part.end());
     return all;
   }();

@@ -25,8 +25,7 @@ std::span<const Form> sse_float_forms();
 std::span<const Form> sse_convert_forms();
 std::span<const Form> sse_integer_forms();
 std::span<const Form> sse_shuffle_forms();
-std::span<const Form> sse_extension_forms();  // SSE3, SSSE3, SSE4.1, SSE4.2
-std::span<const Form> sse_string_forms();     // SSE4.2 PCMPxSTRx
+std::span<const Form> sse_extension_forms();  // SSE3, SSSE3, SSE4.1, PCMPGTQ
 
 namespace sse {
 
