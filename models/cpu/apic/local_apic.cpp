@@ -275,7 +275,7 @@ bool LocalApic::write_register(std::uint32_t reg, std::uint32_t value, Cycles no
       return true;
     case kInitialCount:
       if (timer_mode() == kTscDeadline) return true;  // ignored there (10.5.4.1)
-      state_.initial = state_.count = value;
+      state_.count = state_.initial = value;
       state_.start = now;
       state_.timer_deadline = value ? expiry(0) : kNever;
       return true;
@@ -488,7 +488,7 @@ std::uint32_t LocalApic::current_count(Cycles now) const {
 }
 
 void LocalApic::stop_timer() {
-  state_.initial = state_.count = 0;
+  state_.count = state_.initial = 0;
   state_.tsc_deadline = 0;
   state_.timer_deadline = kNever;
 }

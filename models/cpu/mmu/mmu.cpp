@@ -87,6 +87,7 @@ Tlb::Context Mmu::tlb_context() const {
 }
 
 void Mmu::context_changed() {
+  if (tlb.flushes() != seen_flushes_) drop_soft([](const PagingContext&) { return true; });
   const PagingContext c = derive_context();
   const bool transition = core_.vmx.non_root != non_root_;
   if (transition) {
@@ -98,6 +99,7 @@ void Mmu::context_changed() {
     next_left_ = (next_left_ + 1) % kLeft;
     context_ = c;
     tlb.set_context(tlb_context());
+    core_.inorder.flush_walk_caches();
     const auto known =
         std::find_if(left_.begin(), left_.end(), [&](const Left& l) { return l.valid && l.context == c; });
     if (known == left_.end() || !soft.resume(known->serial)) soft.flush();
@@ -121,14 +123,15 @@ void Mmu::update_view() {
 
 template <class Predicate>
 void Mmu::drop_soft(Predicate of_context) {
-  ++flush_count_;
+  seen_flushes_ = tlb.flushes();
+  core_.inorder.flush_walk_caches();
   for (Left& l : left_)
     if (l.valid && of_context(l.context)) l.valid = false;
   if (of_context(context_)) soft.flush();
 }
 
 void Mmu::drop_soft_linear(LinearAddr a) {
-  ++flush_count_;
+  seen_flushes_ = tlb.flushes();
   if (large_any_ && ((a.value ^ large_base_) & large_mask_) == 0) {
     // Some page around it is larger than the software TLB's: its pieces are anywhere.
     drop_soft([](const PagingContext&) { return true; });
@@ -154,6 +157,7 @@ void Mmu::flush_current_vpid() {
 
 void Mmu::invlpg(LinearAddr a) {
   tlb.flush_linear(context_.vpid, tlb.context().pcid, a.value, false);
+  core_.inorder.flush_walk_caches();
   drop_soft_linear(a);
 }
 
@@ -164,6 +168,7 @@ void Mmu::invpcid(unsigned type, std::uint64_t pcid, LinearAddr a) {
   switch (type) {
     case 0:
       tlb.flush_linear(vpid, id, a.value, true);
+      core_.inorder.flush_walk_caches();
       return drop_soft_linear(a);
     case 1:
       tlb.flush_pcid(vpid, id, true);
@@ -185,6 +190,7 @@ void Mmu::invvpid(unsigned type, std::uint16_t vpid, LinearAddr a) {
   switch (type) {
     case 0:
       tlb.flush_linear(vpid, a.value);
+      core_.inorder.flush_walk_caches();
       return drop_soft_linear(a);
     case 1:
     case 3:
@@ -274,7 +280,7 @@ void Mmu::cache(std::uint64_t linear, PhysAddr physical, Access access, View vie
 Outcome Mmu::fail(const WalkResult& w, std::uint64_t linear) {
   // A fault drops what is cached of the address (SDM 3, 4.10.4.1 and 28.4.3.1).
   tlb.flush_linear(context_.vpid, tlb.context().pcid, linear, false);
-  soft.flush_page(linear);
+  drop_soft_linear(LinearAddr(linear));
   if (w.status == WalkStatus::kPageFault) {
     const Outcome o = core_.raise(kPfVec, w.page_fault_error);
     core_.fault.cr2 = linear;

@@ -19,8 +19,8 @@
 //       the EPT's part from the guest tables' part; .level is what paging-structure caches go by.
 //   }
 //
-// Paging-structure caches exist only in timing: nothing here depends on them. A model that keeps them asks
-// flush_count(): it changes whenever anything may have invalidated them.
+// Paging-structure caches exist only in timing: nothing here depends on them. They are told (flush_walk_caches) of
+// every invalidation and of every change of context.
 #pragma once
 
 #include <array>
@@ -75,9 +75,6 @@ class Mmu {
   // INVVPID types 0…3, INVEPT types 1…2 (SDM 3, chapter 30).
   void invvpid(unsigned type, std::uint16_t vpid, LinearAddr a);
   void invept(unsigned type, std::uint64_t eptp);
-  // How often anything was invalidated.
-  std::uint64_t flush_count() const { return flush_count_; }
-
   // The view that explicit data accesses have now (CPL, and AC if SMAP is on).
   View current_view() const { return view_; }
   void update_view();
@@ -133,10 +130,10 @@ class Mmu {
   memory::PhysicalMemory& memory_;
   PagingContext context_;
   View view_ = View::kSupervisor;
-  bool non_root_ = false;        // as of the last context_changed()
-  bool guest_untagged_ = false;  // the guest that runs, or ran last, has no VPID
-  bool code_hit_ = false;        // a write of the access in progress hit decoded code
-  std::uint64_t flush_count_ = 0;
+  bool non_root_ = false;           // as of the last context_changed()
+  bool guest_untagged_ = false;     // the guest that runs, or ran last, has no VPID
+  bool code_hit_ = false;           // a write of the access in progress hit decoded code
+  std::uint64_t seen_flushes_ = 0;  // of the modelled TLBs, that the software TLB knows of
   static constexpr unsigned kLeft = 8;
   std::array<Left, kLeft> left_;
   unsigned next_left_ = 0;

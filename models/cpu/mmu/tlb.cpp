@@ -111,6 +111,7 @@ void Tlb::insert(LinearAddr a, Access access, TlbEntry entry) {
 
 template <class Predicate>
 void Tlb::flush_if(Predicate drop) {
+  ++flushes_;
   for (Array* t : {&l1i_, &l1d_, &l2_})
     for (std::size_t i = 0; i < t->tags.size(); ++i)
       if (t->tags[i] && drop(t->tags[i], t->entries[i])) t->tags[i] = 0;
@@ -118,6 +119,7 @@ void Tlb::flush_if(Predicate drop) {
 }
 
 void Tlb::flush_all() {
+  ++flushes_;
   for (Array* t : {&l1i_, &l1d_, &l2_}) {
     t->tags.assign(t->tags.size(), 0);
     t->shifts = 0;

@@ -87,6 +87,8 @@ class Tlb {
   void flush_linear(std::uint16_t vpid, std::uint16_t pcid, std::uint64_t linear, bool keep_global);
   // Combined mappings with this EPT pointer, of every VPID and PCID.
   void flush_eptp(std::uint64_t eptp);
+  // How many flushes there have been.
+  std::uint64_t flushes() const { return flushes_; }
 
  private:
   // One TLB. tags is parallel to entries, to keep a lookup in few cache lines: page-aligned linear address,
@@ -121,6 +123,7 @@ class Tlb {
   Array l1i_, l1d_, l2_;
   Context context_;
   std::uint64_t clock_ = 0;
+  std::uint64_t flushes_ = 0;
   std::array<Recent, 2> recent_;
 };
 
