@@ -110,18 +110,10 @@ void Vmx::load_guest_state(Root root) {
   core_.update_mode();
 }
 
-// 26.3.2.5 and 28.3.3: without VPID an entry drops what the TLBs hold for VPID 0. The paging context is often the
-// one that was there at the last exit, and then the software TLB stays.
+// 26.3.2.5 and 28.3.3: without VPID an entry drops what the TLBs hold for VPID 0. The MMU was left in the guest's
+// context when the native hypervisor took over; if it is the same one now, nothing else happens.
 void Vmx::load_translation_context() {
-  const ArchState& st = core_.st;
-  const PagingContext& c = core_.mmu.context();
-  if (!controls.vpid()) {
-    core_.mmu.tlb.flush_vpid(0, false);
-  } else if (c.cr0 == st.cr0 && c.cr3 == st.cr3 && c.cr4 == st.cr4 && c.efer == st.efer && c.pdpte == st.pdpte &&
-             c.ept == controls.ept() && (!c.ept || c.eptp == controls.eptp) && c.vpid == controls.vpid_field) {
-    core_.mmu.update_view();
-    return;
-  }
+  if (!controls.vpid()) core_.mmu.invvpid(1, 0, LinearAddr(0));
   core_.mmu.context_changed();
 }
 
@@ -135,7 +127,7 @@ void Vmx::load_non_register_state() {
   st.activity = static_cast<Activity>(vmcs_.read32(F::kGuestActivity));
   core_.delivering.reset();
   pause_first_ = pause_last_ = kNever;
-  tpr_exit_pending_ = false;
+  tpr_exit_pending_ = controls.tpr_shadow() && tpr_below_threshold();  // 26.7.7
 
   // 26.7.3: when an entry that injects an event loses pending debug exceptions.
   pending_debug_ = vmcs_.read(F::kGuestPendingDebug);

@@ -45,6 +45,7 @@ bool bitmaps(const Controls& c, unsigned physical_bits) {
 
 // 26.2.1.1: TPR shadow and APIC virtualization. vtpr: the virtual task priority, where the page is RAM.
 bool tpr_shadow(const Controls& c, std::uint8_t vtpr, unsigned physical_bits) {
+  if (c.virtualize_apic_accesses() && !page_address(c.apic_access_page, physical_bits)) return false;
   if (!c.tpr_shadow())
     return !c.virtualize_x2apic() && !c.apic_register_virtualization() && !c.virtual_interrupt_delivery();
   return page_address(c.virtual_apic_page, physical_bits) && c.tpr_threshold <= 0xf &&
@@ -57,14 +58,17 @@ bool nmi_controls(const Controls& c) {
   return c.virtual_nmis() || !c.nmi_window_exiting();
 }
 
+// 26.2.1.1: memory type, a walk of 4 levels, reserved bits.
+bool ept_pointer(std::uint64_t eptp, unsigned physical_bits) {
+  const std::uint64_t type = bits(eptp, 2, 0);
+  if (type != 0 && type != 6) return false;
+  return bits(eptp, 5, 3) == 3 && bits(eptp, 11, 7) == 0 && eptp >> physical_bits == 0;
+}
+
 // 26.2.1.1: VPID, EPT, unrestricted guest, TSC scaling.
 bool translation_controls(const Controls& c, unsigned physical_bits) {
   if (c.vpid() && c.vpid_field == 0) return false;
-  if (c.ept()) {
-    const std::uint64_t type = bits(c.eptp, 2, 0);
-    if (type != 0 && type != 6) return false;
-    if (bits(c.eptp, 5, 3) != 3 || bits(c.eptp, 11, 7) != 0 || c.eptp >> physical_bits != 0) return false;
-  }
+  if (c.ept() && !ept_pointer(c.eptp, physical_bits)) return false;
   if (c.tsc_scaling() && c.tsc_multiplier == 0) return false;
   return !c.unrestricted_guest() || c.ept();
 }

@@ -183,7 +183,7 @@ void Vmx::load_host_state() {
   st.nmi_blocked = static_cast<ExitReason>(core_.vm_exit.reason & 0xffff) == ExitReason::kExceptionOrNmi &&
                    bits(core_.vm_exit.interruption_info, 10, 8) == static_cast<std::uint64_t>(EventType::kNmi);
   core_.update_mode();
-  if (!controls.vpid()) core_.mmu.tlb.flush_vpid(0, false);
+  if (!controls.vpid()) core_.mmu.invvpid(1, 0, LinearAddr(0));
   core_.mmu.context_changed();
   if (load_msrs(F::kExitMsrLoadCount, F::kExitMsrLoadAddress) != 0) {
     vmcs_.set_abort(kAbortHostMsrLoad);

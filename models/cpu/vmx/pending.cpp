@@ -9,12 +9,8 @@ Outcome Core::poll_events() { return vmx.non_root ? vmx.poll_non_root() : vmx.po
 
 // Delivers an event that no instruction raised, and what follows if that fails.
 Outcome Vmx::deliver_pending(const Event& event) {
-  core_.st.activity = Activity::kActive;
-  core_.delivering = event;
   const Outcome o = core_.deliver(event);
-  if (o == Outcome::kFault) return core_.commit_fault();
-  if (o != Outcome::kVmExit) core_.delivering.reset();
-  return o;
+  return o == Outcome::kFault ? core_.commit_fault() : o;
 }
 
 Outcome Vmx::poll_root() {
@@ -43,8 +39,7 @@ Outcome Vmx::poll_non_root() {
     Event event = *injected_;
     injected_.reset();
     event.cr2 = st.cr2;  // an injected #PF leaves CR2 as the hypervisor set it
-    if (event.type == EventType::kNmi) st.nmi_blocked = true;
-    st.sti_shadow = st.mov_ss_shadow = false;
+    if (event.type == EventType::kNmi) st.nmi_blocked = true;  // even if its delivery fails
     return deliver_pending(event);
   }
   if (tpr_exit_pending_) [[unlikely]]
@@ -54,7 +49,6 @@ Outcome Vmx::poll_non_root() {
     core_.raise(kDb);
     core_.fault.dr6 = pending_debug_ & 0x400f;
     pending_debug_ = 0;
-    st.activity = Activity::kActive;
     return core_.commit_fault();
   }
   if (core_.now >= preemption_deadline && st.activity != Activity::kWaitForSipi)

@@ -40,7 +40,7 @@ inline constexpr std::array kFieldRanges = {
     FieldRange{0x0800, 8},   // guest selectors
     FieldRange{0x0c00, 7},   // host selectors
     FieldRange{0x2000, 7},   // bitmaps, MSR areas, executive-VMCS pointer
-    FieldRange{0x2010, 2},   // TSC offset, virtual-APIC page
+    FieldRange{0x2010, 3},   // TSC offset, virtual-APIC and APIC-access pages
     FieldRange{0x201a, 1},   // EPT pointer
     FieldRange{0x2032, 1},   // TSC multiplier
     FieldRange{0x2400, 1},   // guest-physical address

@@ -4,6 +4,7 @@
 
 #include "models/cpu/core.h"
 #include "models/cpu/vmx/dirty.h"
+#include "models/cpu/vmx/entry_checks.h"
 
 namespace xensim::cpu {
 
@@ -119,6 +120,21 @@ VmxResult Vmx::vmwrite(VmcsField field, std::uint64_t value) {
   return {};
 }
 
+VmxResult Vmx::invept(std::uint64_t type, std::uint64_t eptp) {
+  const bool good = type == 2 || (type == 1 && entry_checks::ept_pointer(eptp, core_.config.physical_bits));
+  if (!good) return fail(VmxError::kInvalidInvalidationOperand);
+  core_.mmu.invept(static_cast<unsigned>(type), eptp);
+  return {};
+}
+
+VmxResult Vmx::invvpid(std::uint64_t type, std::uint64_t vpid, LinearAddr linear) {
+  bool good = type <= 3 && vpid <= 0xffff && (type == 2 || vpid != 0);
+  if (type == 0) good = good && entry_checks::canonical(linear.value);
+  if (!good) return fail(VmxError::kInvalidInvalidationOperand);
+  core_.mmu.invvpid(static_cast<unsigned>(type), static_cast<std::uint16_t>(vpid), linear);
+  return {};
+}
+
 std::uint64_t Vmx::read(VmcsField field) const {
   expects(vmcs_.valid() && field_offset(static_cast<std::uint32_t>(field)) != 0);
   return vmcs_.read(field);
@@ -162,6 +178,7 @@ void Vmx::parse_controls() {
   c.ple_window = vmcs_.read32(F::kPleWindow);
   c.tpr_threshold = vmcs_.read32(F::kTprThreshold);
   c.virtual_apic_page = vmcs_.read(F::kVirtualApicPage);
+  c.apic_access_page = vmcs_.read(F::kApicAccessPage);
 }
 
 }  // namespace xensim::cpu

@@ -48,6 +48,10 @@ class Vmx {
   PhysAddr current() const { return current_; }  // VMPTRST; all ones if none
   VmxResult vmread(VmcsField field, std::uint64_t& out) const;
   VmxResult vmwrite(VmcsField field, std::uint64_t value);
+  // INVEPT and INVVPID with the halves of their descriptor.
+  VmxResult invept(std::uint64_t type, std::uint64_t eptp);
+  VmxResult invvpid(std::uint64_t type, std::uint64_t vpid, LinearAddr linear);
+  VmxResult vmcall_in_root() { return fail(VmxError::kVmcallInRoot); }
   // For the model: fields that are known to exist.
   std::uint64_t read(VmcsField field) const;
   void write(VmcsField field, std::uint64_t value);
