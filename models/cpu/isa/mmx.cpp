@@ -13,6 +13,7 @@ namespace {
 Outcome emms(Core& c, const Op&) {
   if (!mmx_usable(c)) [[unlikely]]
     return mmx_unusable(c);
+  enter_mmx(c);
   c.st.x87.tag_valid = 0;
   return Outcome::kNext;
 }

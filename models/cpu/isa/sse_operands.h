@@ -63,7 +63,7 @@ inline bool mmx_usable(const Core& c) { return ((c.st.cr0 & (kCr0Em | kCr0Ts)) |
 [[gnu::cold, gnu::noinline]] Outcome mmx_unusable(Core& c);
 
 inline __m128i mmx(const Core& c, unsigned i) { return from_parts(c.st.x87.r[i & 7].significand, 0); }
-// Every MMX instruction but EMMS leaves TOP 0 and all registers valid (SDM 1, 9.5.1).
+// Every MMX instruction leaves TOP 0, and all but EMMS leave all registers valid (SDM 3, table 12-2).
 inline void enter_mmx(Core& c) {
   c.st.x87.status &= static_cast<std::uint16_t>(~0x3800u);
   c.st.x87.tag_valid = 0xff;

@@ -56,7 +56,8 @@ Outcome conditional_move(Core& c, const Op& op) {
   return Outcome::kNext;
 }
 
-// FCOMI and its like write ZF, PF and CF and clear the others, unless an unmasked exception stops them.
+// FCOMI and its like write ZF, PF and CF and clear the others, unless an unmasked exception stops them (on AMD's
+// processors it does not).
 Outcome compare_to_flags(Core& c, const Op& op) {
   if (Outcome o = x87::check<true>(c); o != Outcome::kNext) return o;
   x87::HostImage image = x87::host_image(c.st.x87);
