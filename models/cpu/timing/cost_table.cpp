@@ -10,6 +10,7 @@ constexpr std::string_view kUncalibrated = "uncalibrated";
 
 using enum CostClass;
 
+// clang-format off
 constexpr CostTable kTable{{
     // class              name                 latency after_load occupancy unit             drains source
     {kNop,                "nop",                     1,     0,     0, Unit::kNone,       false, kUops},
@@ -68,6 +69,7 @@ constexpr CostTable kTable{{
     {kRandom,             "random",                300,     1,   300, Unit::kMicrocode,  false, kUops},
     {kCrypto,             "crypto",                  4,     4,     1, Unit::kShuffle,    false, kUops},
 }};
+// clang-format on
 
 // Every class has a row, in its place, with a name and a latency; occupancy means nothing without a unit.
 constexpr bool complete() {
@@ -90,10 +92,12 @@ CostParameters::CostParameters() {
 
 void describe(CostNumbers& c, config::Visitor& v) {
   const std::string_view source = kTable[static_cast<unsigned>(c.cost)].source;
-  v(c.latency, {"latency", "cycles", "issue to result, without a memory operand", source, config::between(1, 10000)});
-  v(c.after_load, {"after_load", "cycles", "arrival of a memory operand to result", source,
-                   config::between(0, 10000)});
-  v(c.occupancy, {"occupancy", "cycles", "for which the unit takes nothing else", source, config::between(0, 10000)});
+  v(c.latency,
+    {"latency", "cycles", "issue to result, without a memory operand", source, config::between(1, 10000)});
+  v(c.after_load,
+    {"after_load", "cycles", "arrival of a memory operand to result", source, config::between(0, 10000)});
+  v(c.occupancy,
+    {"occupancy", "cycles", "for which the unit takes nothing else", source, config::between(0, 10000)});
 }
 
 void describe(CostParameters& c, config::Visitor& v) {
