@@ -28,6 +28,7 @@
 #include "models/cpu/vmx/vmx.h"
 #include "models/memory/hierarchy.h"
 #include "models/memory/physical_memory.h"
+#include "sim/base/rng.h"
 #include "sim/base/types.h"
 
 namespace xensim::cpu {
@@ -96,6 +97,8 @@ class Core {
   BlockCache blocks;
   FunctionalTiming functional;
   InorderTiming inorder;
+  // What RDRAND and RDSEED draw from; a machine may replace it by a stream of its own seed.
+  Rng random{mix64(std::uint64_t{index} + 1), "cpu.rdrand"};
 
   // VM exits go to a native hypervisor: run() returns them as StopReason::kVmExit, committed to the VMCS without host
   // state. false: the hypervisor is a binary on this core, and a VM exit goes on at its HOST_RIP.

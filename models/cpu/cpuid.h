@@ -28,6 +28,8 @@ class CpuidPolicy {
   bool has_1_ecx(unsigned bit) const;
   bool has_1_edx(unsigned bit) const;
   bool has_7_ebx(unsigned bit) const;
+  bool has_7_ecx(unsigned bit) const;
+  bool has_7_edx(unsigned bit) const;
   bool has_80000001_edx(unsigned bit) const;
 
  private:
