@@ -1,0 +1,58 @@
+// SSE … SSE4.1 and MMX against the host. Not compared: what processors are free to do differently (RCPPS and
+// RSQRTPS within their error bound; whether CVTPI2PS enters MMX state for a memory operand, where AMD and Intel
+// differ).
+#include <bit>
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "tests/differential/floating_forms.h"
+
+namespace xensim::differential {
+namespace {
+
+bool is_approximate(const std::string& name) { return name.starts_with("rcp") || name.starts_with("rsqrt"); }
+
+// Equal, both NaN, or within 1.5 × 2⁻¹² of each other's value; twice that, because both sides are approximate.
+// Near the ends of the range processors also differ in where they give zero.
+std::string compare_approximate(const Instance&, const Result& host, const Result& simulated) {
+  if (host.state.mxcsr != simulated.state.mxcsr) return "  mxcsr differs\n";
+  for (unsigned x = 0; x < 16; ++x)
+    for (unsigned lane = 0; lane < 4; ++lane) {
+      const auto of = [&](const Result& r) {
+        return static_cast<std::uint32_t>(r.state.xmm[x][lane / 2] >> (lane % 2 * 32));
+      };
+      const auto h = std::bit_cast<float>(of(host)), s = std::bit_cast<float>(of(simulated));
+      if (of(host) == of(simulated) || (std::isnan(h) && std::isnan(s))) continue;
+      if (std::fabs(h) <= 0x1p-126f && std::fabs(s) <= 0x1p-126f) continue;
+      if (!(std::fabs(h - s) <= std::fabs(h) * (3.0f / 4096)))
+        return "  xmm" + std::to_string(x) + " is far off\n";
+    }
+  return {};
+}
+
+bool adjust(Rng& rng, ZydisMnemonic m, Instance& i, std::uint64_t address) {
+  if (m == ZYDIS_MNEMONIC_CVTPI2PS && address != 0) return false;
+  if (m == ZYDIS_MNEMONIC_LDMXCSR && address >= kData && address + 4 <= kData + kDataSize) {
+    std::uint32_t v = random_mxcsr(rng);
+    if (rng.below(4) == 0) v |= 1u << (16 + rng.below(16));
+    i.data.push_back({address,
+                      {static_cast<std::uint8_t>(v), static_cast<std::uint8_t>(v >> 8),
+                       static_cast<std::uint8_t>(v >> 16), static_cast<std::uint8_t>(v >> 24)}});
+  }
+  return true;
+}
+
+}  // namespace
+
+TEST_CASE("SSE and MMX instructions give what the host gives, flags and faults included") {
+  std::vector<Form> forms;
+  for (Form& f : forms_of_family(cpu::isa::sse_forms(), adjust)) {
+    if (f.name.starts_with("cvtpi2ps") && f.name.ends_with("memory")) continue;
+    if (is_approximate(f.name)) f.compare = compare_approximate;
+    forms.push_back(std::move(f));
+  }
+  CHECK(forms.size() > 500);
+  run_forms(forms);
+}
+
+}  // namespace xensim::differential
