@@ -16,8 +16,7 @@ constexpr std::uint64_t tag_of(const TlbEntry& e) {
 
 // Does the guest's page, of which a tag's entry is a piece, hold this address?
 constexpr bool tag_covers(std::uint64_t tag, std::uint64_t linear) {
-  const unsigned page = tag & kShiftField;
-  const unsigned guest = (tag & kGuestShiftField) >> 5;
+  const std::uint64_t page = tag & kShiftField, guest = (tag & kGuestShiftField) >> 5;
   return ((tag ^ linear) >> (guest > page ? guest : page)) == 0;
 }
 
