@@ -39,7 +39,6 @@ Outcome cmpxchg_register(Core& core, const Op& op) {
   if (old == expected) {
     write_register<T>(core, op.reg, read_register<T>(core, op.rm));
   } else {
-    write_register<T>(core, op.reg, old);
     write_accumulator<T>(core, old);
   }
   return Outcome::kNext;

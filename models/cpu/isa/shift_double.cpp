@@ -29,7 +29,7 @@ struct Shld {
     // Read from below: b, a, b, a; the destination starts as the upper a and moves down.
     const T r = window<T>(a, b, 2 * kBits<T> - n);
     const bool c = window<T>(a, b, 2 * kBits<T> - n + kBits<T>) & 1;
-    f.set_result<T>(r, c, ((r ^ a) >> (kBits<T> - 1)) & 1);
+    f.set_result<T>(r, c, ((r >> (kBits<T> - 1)) != 0) != c);
     return r;
   }
 };
@@ -39,7 +39,7 @@ struct Shrd {
   static T apply(LazyFlags& f, T a, T b, unsigned n) {
     const T r = window<T>(a, b, n);
     const bool c = window<T>(a, b, n - 1) & 1;
-    f.set_result<T>(r, c, ((r ^ a) >> (kBits<T> - 1)) & 1);
+    f.set_result<T>(r, c, (((r >> 1) ^ r) >> (kBits<T> - 2)) & 1);
     return r;
   }
 };
