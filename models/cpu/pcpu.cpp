@@ -79,8 +79,13 @@ void Pcpu::send_ipi(std::uint32_t, const IpiMessage& message) {
   }
 }
 
-std::uint32_t Pcpu::io_read(std::uint16_t, unsigned size) { return size == 4 ? ~0u : (1u << (8 * size)) - 1; }
-void Pcpu::io_write(std::uint16_t, unsigned, std::uint32_t) {}
+std::uint32_t Pcpu::io_read(std::uint16_t port, unsigned size) {
+  if (core.vmx.non_root && software) return software->io_read(*this, port, size);
+  return size == 4 ? ~0u : (1u << (8 * size)) - 1;
+}
+void Pcpu::io_write(std::uint16_t port, unsigned size, std::uint32_t value) {
+  if (core.vmx.non_root && software) software->io_write(*this, port, size, value);
+}
 
 std::uint64_t Pcpu::mmio_read(PhysAddr a, unsigned size) {
   if (core.vmx.non_root && software) return software->mmio_read(*this, a, size);

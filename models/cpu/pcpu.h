@@ -29,6 +29,9 @@ class RootSoftware {
   // Accesses of the running guest that end outside RAM (a page the hypervisor exposes to emulate it).
   virtual std::uint64_t mmio_read(Pcpu& pcpu, PhysAddr a, unsigned size) = 0;
   virtual void mmio_write(Pcpu& pcpu, PhysAddr a, unsigned size, std::uint64_t value) = 0;
+  // Port I/O of the running guest that does not exit.
+  virtual std::uint32_t io_read(Pcpu& pcpu, std::uint16_t port, unsigned size) = 0;
+  virtual void io_write(Pcpu& pcpu, std::uint16_t port, unsigned size, std::uint32_t value) = 0;
 };
 
 // Who wakes a pCPU that sleeps: the simulation kernel.

@@ -1,0 +1,86 @@
+// A domain: its vCPUs, its memory, its event channels, its parameters. Plain data with owners; what happens to it is in
+// hypervisor.cpp and the folders event/, hypercall/, mm/.
+#pragma once
+
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/cpu/cpuid.h"
+#include "models/xen/domain/vcpu.h"
+#include "models/xen/event/event_channel.h"
+#include "models/xen/mm/p2m.h"
+#include "models/xen/public.h"
+#include "models/xen/sched/policy.h"
+
+namespace xensim::xen {
+
+enum class DomainKind : std::uint8_t { kPvh, kModel };
+
+// What ended a domain.
+enum class ShutdownReason : std::uint8_t {
+  kPoweroff = 0,
+  kReboot = 1,
+  kSuspend = 2,
+  kCrash = 3,
+  kWatchdog = 4,
+  kSoftReset = 5,
+};
+std::string_view name_of(ShutdownReason r);
+
+struct E820Entry {
+  std::uint64_t address, size;
+  std::uint32_t type;
+};
+
+struct Domain {
+  Domain(domid_t domain_id, DomainKind k) : domid(domain_id), kind(k) {}
+
+  const domid_t domid;
+  const DomainKind kind;
+  std::string name;
+  bool privileged = false;
+
+  std::vector<std::unique_ptr<Vcpu>> vcpus;  // index is the vCPU id
+  sched::DomainParameters scheduling;
+
+  // Memory.
+  std::unique_ptr<P2m> p2m;
+  std::uint64_t pages = 0;      // frames it owns
+  std::uint64_t max_pages = 0;  // XEN_DOMCTL_max_mem
+  Mfn shared_info;              // a Xen heap page; guests see it after XENMAPSPACE_shared_info
+  std::uint64_t shared_info_gfn = ~std::uint64_t{0};  // where the guest put it
+  Mfn msr_bitmap;
+  std::vector<E820Entry> memory_map;
+  std::vector<std::pair<Mfn, unsigned>> xen_pages;  // pages that Xen keeps for the domain (VMCSs, bitmaps), with order
+
+  // Guest policy.
+  cpu::CpuidPolicy cpuid;
+  std::array<std::uint64_t, HVM_NR_PARAMS> hvm_params{};
+  bool guest_64bit = false;  // layout of shared_info, latched as HVM guests do
+
+  // Events.
+  EventChannels events;
+
+  // Life.
+  bool created_paused = true;
+  std::uint32_t pause_count = 0;
+  bool dying = false;
+  std::optional<ShutdownReason> shutdown;
+  std::string crash_message;  // why Xen crashed it
+  bool triple_fault = false;
+  Cycles created_at = 0, ended_at = 0;
+  std::uint64_t vm_assist = 0;
+  std::uint32_t shutdown_code = ~0u;
+  std::array<TimerId, 2> watchdogs{};
+  std::array<std::uint8_t, 16> uuid{};
+  std::uint64_t console_lines = 0;
+
+  shared_info_t* shared = nullptr;  // host view of shared_info (RAM never moves)
+};
+
+}  // namespace xensim::xen

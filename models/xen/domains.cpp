@@ -1,0 +1,240 @@
+// Life of a domain: what XEN_DOMCTL_createdomain, _max_vcpus, _pausedomain, _unpausedomain and _destroydomain do, how it
+// shuts down, and what is left when it is gone (nothing).
+#include <algorithm>
+#include <cstring>
+
+#include "models/xen/hypervisor.h"
+#include "sim/base/error.h"
+#include "sim/base/expects.h"
+
+namespace xensim::xen {
+
+std::string_view name_of(ShutdownReason r) {
+  switch (r) {
+    case ShutdownReason::kPoweroff: return "poweroff";
+    case ShutdownReason::kReboot: return "reboot";
+    case ShutdownReason::kSuspend: return "suspend";
+    case ShutdownReason::kCrash: return "crash";
+    case ShutdownReason::kWatchdog: return "watchdog";
+    case ShutdownReason::kSoftReset: return "soft_reset";
+  }
+  return "unknown";
+}
+
+Domain* Hypervisor::find_domain(domid_t domid) {
+  const auto it = domains.find(domid);
+  return it == domains.end() || it->second->dying ? nullptr : it->second.get();
+}
+
+Mfn Hypervisor::allocate_xen_page(Domain& d) {
+  const auto m = heap.allocate(0);
+  if (!m) throw std::bad_alloc();
+  memory.fill(address_of(*m), 0, kPageSize);
+  d.xen_pages.emplace_back(*m, 0u);
+  return *m;
+}
+
+Domain& Hypervisor::create_domain(domid_t domid, DomainKind kind, const DomainParametersForCreate& parameters) {
+  expects(!domains.contains(domid));
+  auto owned = std::make_unique<Domain>(domid, kind);
+  Domain& d = *owned;
+  domains.emplace(domid, std::move(owned));
+  d.name = parameters.name;
+  d.privileged = domid == 0;
+  d.scheduling = parameters.scheduling;
+  d.max_pages = parameters.max_pages;
+  d.created_at = now();
+  d.pause_count = 1;
+  d.shared_info = allocate_xen_page(d);
+  d.shared = reinterpret_cast<shared_info_t*>(memory.host(address_of(d.shared_info)));
+  d.guest_64bit = kind == DomainKind::kModel;
+  init_wallclock(d);
+  if (kind == DomainKind::kPvh) {
+    d.p2m = std::make_unique<P2m>(memory, heap);
+    d.p2m->accessed_dirty = config.ept_ad;
+    d.msr_bitmap = allocate_xen_page(d);
+    memory.fill(address_of(d.msr_bitmap), 0xff, kPageSize);
+    d.cpuid = guest_policy(d);
+  }
+  policy->set_domain(domid, d.scheduling, ns(now()));
+  tracer.name_domain(domid, d.name);
+  tracer.dom_add(active_->pcpu->index, now(), domid);
+
+  std::vector<sched::PcpuId> all;
+  for (const PcpuState& c : pcpus) all.push_back(c.pcpu->index);
+  for (unsigned i = 0; i < parameters.max_vcpus; ++i) {
+    cpu::LocalApicConfig apic;
+    apic.apic_id = 2 * i;
+    apic.bsp = i == 0;
+    apic.timer_hz = 100'000'000;  // APIC_BUS_CYCLE_NS 10
+    apic.tsc_hz = tsc_hz;
+    d.vcpus.push_back(std::make_unique<Vcpu>(*this, d, i, apic));
+    Vcpu& v = *d.vcpus.back();
+    v.vcpu_info = address_of(d.shared_info) + 64 * std::min(i, 31u);
+    v.runstate_entry = now();
+    v.unit = static_cast<sched::UnitId>(units_.size());
+    for (sched::UnitId u = 0; u < units_.size(); ++u)
+      if (!units_[u]) {
+        v.unit = u;
+        break;
+      }
+    if (v.unit == units_.size()) units_.push_back(nullptr);
+    units_[v.unit] = &v;
+    sched::UnitInfo info;
+    info.id = v.unit;
+    info.domid = domid;
+    info.vcpu = static_cast<std::uint16_t>(i);
+    info.hard_affinity = i < parameters.hard_affinity.size() && !parameters.hard_affinity[i].empty()
+                             ? parameters.hard_affinity[i]
+                             : all;
+    // Xen spreads new vCPUs over the pCPUs they may use, round robin.
+    info.initial_pcpu = info.hard_affinity[(units_made_++) % info.hard_affinity.size()];
+    v.processor = info.initial_pcpu;
+    v.hard_affinity = info.hard_affinity;
+    policy->add_unit(info, ns(now()));
+    if (kind == DomainKind::kModel) {
+      v.model = std::make_unique<ModelState>();
+      v.pause_flags = i < parameters.vcpus ? kPausePaused : kPauseDown;
+    } else {
+      v.vlapic.reset();
+      v.vpid = ++last_vpid_ == 0 ? ++last_vpid_ : last_vpid_;
+      v.vmcs = address_of(allocate_xen_page(d));
+      init_vmcs(v);
+      v.pause_flags = kPauseDown | kPausePaused;
+    }
+  }
+  if (domains_stats_) add_domain_stats(d);
+  return d;
+}
+
+void Hypervisor::pause_domain(Domain& d) {
+  if (d.pause_count++ > 0) return;
+  for (auto& v : d.vcpus) {
+    v->pause_flags |= kPausePaused;
+    vcpu_sleep(*v);
+  }
+}
+
+void Hypervisor::unpause_domain(Domain& d) {
+  if (d.pause_count == 0 || --d.pause_count > 0) return;
+  d.created_paused = false;
+  for (auto& v : d.vcpus) {
+    v->pause_flags &= ~kPausePaused;
+    vcpu_wake(*v);
+  }
+}
+
+void Hypervisor::vcpu_up(Vcpu& v) {
+  v.pause_flags &= ~kPauseDown;
+  vcpu_wake(v);
+}
+
+void Hypervisor::vcpu_down(Vcpu& v) {
+  v.pause_flags |= kPauseDown;
+  vcpu_sleep(v);
+  for (const auto& other : v.domain.vcpus)
+    if (!(other->pause_flags & kPauseDown)) return;
+  // The last one is down: the guest has powered off (Xen's vcpu_check_shutdown and hvm_hlt).
+  shutdown_domain(v.domain, ShutdownReason::kPoweroff);
+}
+
+void Hypervisor::shutdown_domain(Domain& d, ShutdownReason reason) {
+  if (d.shutdown) return;
+  d.shutdown = reason;
+  d.ended_at = now();
+  const unsigned cpu = active_->pcpu->index;
+  tracer.shutdown(cpu, now(), {d.domid, 0}, static_cast<std::uint32_t>(reason));
+  for (TimerId& w : d.watchdogs) remove_timer(w);
+  for (auto& v : d.vcpus) {
+    v->pause_flags |= kPauseShutdown;
+    remove_timer(v->singleshot);
+    remove_timer(v->periodic);
+    remove_timer(v->poll);
+    remove_timer(v->apic_timer);
+    vcpu_sleep(*v);
+  }
+  if (Domain* dom0 = find_domain(0)) send_global_virq(*dom0, VIRQ_DOM_EXC);
+}
+
+void Hypervisor::crash_domain(Domain& d, const std::string& why) {
+  if (d.shutdown) return;
+  d.crash_message = why;
+  log.push_back("(XEN) domain_crash: " + d.name + " (d" + std::to_string(d.domid) + "): " + why);
+  shutdown_domain(d, ShutdownReason::kCrash);
+}
+
+bool Hypervisor::populate(Domain& d, Gfn gfn, unsigned order) {
+  const std::uint64_t n = std::uint64_t{1} << order;
+  if (d.pages + n > d.max_pages) return false;
+  const auto m = heap.allocate(order);
+  if (!m) return false;
+  if (!d.p2m->set(gfn, *m, order, P2mType::kRamRw)) {
+    heap.free(*m, order);
+    return false;
+  }
+  d.pages += n;
+  tracer.set_p2m_entry(active_->pcpu->index, gfn.value, m->value, static_cast<std::uint32_t>(P2mType::kRamRw),
+                       d.domid, order);
+  return true;
+}
+
+// Gives a frame that the domain owns back to the heap; whatever Xen had pinned in it lets go first.
+void Hypervisor::release_frame(Domain& d, Mfn m, unsigned order) {
+  const std::uint64_t n = std::uint64_t{1} << order;
+  const auto inside = [&](PhysAddr a) { return mfn_of(a).value - m.value < n; };
+  for (auto& v : d.vcpus) {
+    if (v->vcpu_info_registered && inside(v->vcpu_info)) {
+      v->vcpu_info = address_of(d.shared_info) + 64 * std::min(v->id, 31u);
+      v->vcpu_info_registered = false;
+    }
+    for (GuestArea* a : {&v->runstate_area, &v->time_area})
+      if (a->valid && (inside(a->first) || inside(a->second))) a->valid = false;
+  }
+  memory.fill(address_of(m), 0, n << kPageShift);
+  heap.free(m, order);
+  d.pages -= n;
+}
+
+bool Hypervisor::owned_by_xen(const Domain& d, Mfn m) const {
+  return std::any_of(d.xen_pages.begin(), d.xen_pages.end(), [&](const auto& p) { return p.first == m; });
+}
+
+void Hypervisor::destroy_domain(domid_t domid) {
+  const auto it = domains.find(domid);
+  expects(it != domains.end());
+  Domain& d = *it->second;
+  d.dying = true;
+  if (!d.shutdown) shutdown_domain(d, ShutdownReason::kPoweroff);
+  for (std::uint32_t p = 1; p < d.events.ports.size(); ++p)
+    if (d.events.ports[p].state != PortState::kFree) evtchn_close(d, p);
+  for (auto& v : d.vcpus) {
+    expects(v->runstate != Runstate::kRunning);
+    policy->remove_unit(v->unit, ns(now()));
+    units_[v->unit] = nullptr;
+    for (PcpuState& c : pcpus) {
+      if (c.loaded == v.get()) c.loaded = nullptr;
+      if (v->vmcs_pcpu == static_cast<int>(c.pcpu->index)) expects(c.pcpu->core.vmx.vmclear(v->vmcs).ok());
+    }
+    tracer.dom_rem(active_->pcpu->index, now(), trace_id(*v));
+  }
+  policy->remove_domain(domid);
+  if (d.p2m) {
+    std::vector<std::pair<Mfn, unsigned>> frames;
+    d.p2m->for_each([&](Gfn, Mfn m, unsigned order, P2mType t) {
+      if (t == P2mType::kRamRw && !owned_by_xen(d, m)) frames.emplace_back(m, order);
+    });
+    const std::uint64_t eptp = d.p2m->eptp();
+    for (const auto& [m, order] : frames) release_frame(d, m, order);
+    for (PcpuState& c : pcpus) c.pcpu->core.mmu.invept(1, eptp);
+  }
+  d.p2m.reset();
+  for (const auto& [m, order] : d.xen_pages) {
+    memory.fill(address_of(m), 0, kPageSize << order);
+    heap.free(m, order);
+  }
+  if (domains_stats_) keep_domain_stats(d);
+  graveyard.push_back(std::move(it->second));
+  domains.erase(it);
+}
+
+}  // namespace xensim::xen

@@ -1,0 +1,91 @@
+// Hypercalls by VMCALL from HVM and PVH guests: registers, privilege, the table, the result (hvm_hypercall in Xen).
+// 64-bit: number RAX, arguments RDI RSI RDX R10 R8 R9. 32-bit: EAX, EBX ECX EDX ESI EDI EBP. From CPL > 0: -EPERM.
+#include "models/xen/hypercall/arguments.h"
+#include "models/xen/hypervisor.h"
+
+namespace xensim::xen {
+
+using F = cpu::VmcsField;
+
+namespace {
+
+struct Row {
+  unsigned number;
+  Path path;
+  long (Hypervisor::*handler)(Vcpu&, const Arguments&);
+};
+
+}  // namespace
+
+void Hypervisor::hypercall(Vcpu& v) {
+  static constexpr Row kTable[] = {
+      {__HYPERVISOR_memory_op, Path::kMemoryOp, &Hypervisor::do_memory_op},
+      {__HYPERVISOR_set_timer_op, Path::kSetTimer, &Hypervisor::do_set_timer_op},
+      {__HYPERVISOR_xen_version, Path::kXenVersion, &Hypervisor::do_xen_version},
+      {__HYPERVISOR_console_io, Path::kConsoleIo, &Hypervisor::do_console_io},
+      {__HYPERVISOR_vm_assist, Path::kVmAssist, &Hypervisor::do_vm_assist},
+      {__HYPERVISOR_vcpu_op, Path::kCount, &Hypervisor::do_vcpu_op},
+      {__HYPERVISOR_sched_op, Path::kSchedOp, &Hypervisor::do_sched_op},
+      {__HYPERVISOR_event_channel_op, Path::kCount, &Hypervisor::do_event_channel_op},
+      {__HYPERVISOR_hvm_op, Path::kHvmOp, &Hypervisor::do_hvm_op},
+  };
+  cpu::Core& core = active_->pcpu->core;
+  cpu::Pcpu& p = *active_->pcpu;
+  const unsigned cpu_index = p.index;
+  auto& gpr = core.st.gpr;
+  const bool wide = core.vmx.read(F::kGuestCsAttr) & 0x2000 && core.vmx.read(F::kGuestEfer) & cpu::kEferLma;
+  const std::uint64_t number = wide ? gpr[cpu::kRax] : static_cast<std::uint32_t>(gpr[cpu::kRax]);
+  const auto op = static_cast<std::uint32_t>(number);
+  tracer.vmcall(cpu_index, op);
+  cost.charge(p, Path::kHypercallCommon);
+
+  Arguments args{};
+  args.wide = wide;
+  if (wide)
+    args.a = {gpr[cpu::kRdi], gpr[cpu::kRsi], gpr[cpu::kRdx], gpr[cpu::kR10], gpr[cpu::kR8], gpr[cpu::kR9]};
+  else
+    args.a = {gpr[cpu::kRbx] & 0xffffffff, gpr[cpu::kRcx] & 0xffffffff, gpr[cpu::kRdx] & 0xffffffff,
+              gpr[cpu::kRsi] & 0xffffffff, gpr[cpu::kRdi] & 0xffffffff, gpr[cpu::kRbp] & 0xffffffff};
+  const unsigned cpl = static_cast<unsigned>(core.vmx.read(F::kGuestSsAttr) >> 5 & 3);
+  const bool virtual_8086 = core.vmx.read(F::kGuestRflags) & cpu::kVm;
+  long result = -kEnosys;
+  if (number < v.stats.hypercalls.size()) ++v.stats.hypercalls[op];
+  tracer.hypercall_enter(cpu_index, now(), trace_id(v), op, args.a[0]);
+  if (cpl > 0 || virtual_8086) {
+    result = -kEperm;
+  } else {
+    const Row* row = nullptr;
+    for (const Row& r : kTable)
+      if (r.number == number) row = &r;
+    if (row) {
+      if (row->path != Path::kCount) cost.charge(p, row->path);
+      result = (this->*row->handler)(v, args);
+    } else {
+      cost.charge(p, Path::kUnknownHypercall);
+    }
+  }
+  if (result == -kEnosys) ++v.stats.unknown_hypercalls;
+  tracer.hypercall_return(cpu_index, now(), trace_id(v), op, static_cast<std::uint64_t>(result));
+  gpr[cpu::kRax] = wide ? static_cast<std::uint64_t>(result) : static_cast<std::uint32_t>(result);
+}
+
+long Hypervisor::do_set_timer_op(Vcpu& v, const Arguments& args) {
+  const std::uint64_t timeout = args.wide ? args.a[0] : args.a[0] | args.a[1] << 32;
+  if (timeout == 0) {
+    remove_timer(v.singleshot);
+    return 0;
+  }
+  return set_singleshot_timer(v, timeout, false);
+}
+
+long Hypervisor::do_vm_assist(Vcpu& v, const Arguments& args) {
+  // HVM guests may only ask for the runstate update flag.
+  const std::uint64_t cmd = args.a[0], type = args.a[1];
+  if (cmd != VMASST_CMD_enable && cmd != VMASST_CMD_disable) return -kEnosys;
+  if (type != VMASST_TYPE_runstate_update_flag) return -kEinval;
+  const std::uint64_t bit = std::uint64_t{1} << type;
+  v.domain.vm_assist = cmd == VMASST_CMD_enable ? v.domain.vm_assist | bit : v.domain.vm_assist & ~bit;
+  return 0;
+}
+
+}  // namespace xensim::xen

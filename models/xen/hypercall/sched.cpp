@@ -1,0 +1,110 @@
+// __HYPERVISOR_sched_op (do_sched_op of Xen's common/sched/core.c).
+#include "models/xen/hypercall/arguments.h"
+#include "models/xen/hypervisor.h"
+
+namespace xensim::xen {
+
+namespace {
+constexpr std::uint32_t kMaxPollPorts = 128;
+}
+
+void Hypervisor::yield(Vcpu& v) {
+  cpu::Pcpu& p = *active_->pcpu;
+  ++v.stats.yields;
+  tracer.yield(p.index, now(), trace_id(v));
+  sched_lock_.acquire(cost, p);
+  policy->yield(v.unit, ns(now()));
+  sched_lock_.release(p);
+  raise_schedule(*active_);
+}
+
+long Hypervisor::do_sched_op(Vcpu& v, const Arguments& args) {
+  switch (args.a[0]) {
+    case SCHEDOP_yield:
+      yield(v);
+      return 0;
+    case SCHEDOP_block:
+      memory.write<std::uint8_t>(v.vcpu_info + 1, 0);  // evtchn_upcall_mask
+      if (!interrupt_waiting(v) && !upcall_pending(v)) vcpu_block(v);
+      return 0;
+    case SCHEDOP_shutdown:
+    case SCHEDOP_shutdown_code: {
+      std::uint32_t reason;
+      if (!copy_from_guest(v, args.a[1], &reason, sizeof reason)) return -kEfault;
+      if (args.a[0] == SCHEDOP_shutdown_code) {
+        tracer.shutdown_code(active_->pcpu->index, now(), trace_id(v), reason);
+        v.domain.shutdown_code = reason;
+        return 0;
+      }
+      shutdown_domain(v.domain, reason <= SHUTDOWN_MAX ? static_cast<ShutdownReason>(reason) : ShutdownReason::kCrash);
+      return 0;
+    }
+    case SCHEDOP_poll:
+      return do_poll(v, args);
+    case SCHEDOP_remote_shutdown: {
+      sched_remote_shutdown_t r;
+      if (!copy_from_guest(v, args.a[1], &r, sizeof r)) return -kEfault;
+      Domain* d = find_domain(r.domain_id);
+      if (!d) return -kEsrch;
+      return -kEperm;
+    }
+    case SCHEDOP_watchdog: {
+      sched_watchdog_t w;
+      if (!copy_from_guest(v, args.a[1], &w, sizeof w)) return -kEfault;
+      return set_watchdog(v.domain, w.id, w.timeout);
+    }
+    case SCHEDOP_pin_override:
+      return -kEperm;
+    default:
+      return -kEnosys;
+  }
+}
+
+// Blocks until one of the ports is pending (masked or not) or the time-out, an absolute system time, passes.
+long Hypervisor::do_poll(Vcpu& v, const Arguments& args) {
+  std::uint8_t bytes[24];
+  if (!copy_from_guest(v, args.a[1], bytes, args.wide ? 24 : 16)) return -kEfault;
+  Fields f(bytes, args.wide);
+  const std::uint64_t handle = f.word();
+  const std::uint32_t n = f.u32();
+  const std::uint64_t timeout = f.u64();
+  if (n > kMaxPollPorts) return -kEinval;
+  std::vector<std::uint32_t> ports(n);
+  if (n != 0 && !copy_from_guest(v, handle, ports.data(), n * 4)) return -kEfault;
+  for (const std::uint32_t port : ports) {
+    if (!v.domain.events.valid(port)) return -kEinval;
+    if (port_pending(v.domain, port)) return 0;
+  }
+  if (interrupt_waiting(v)) return 0;
+  if (timeout != 0 && cycles(timeout) <= now()) return 0;
+  v.poll_ports = std::move(ports);
+  v.pause_flags |= kPauseBlockedInPoll;
+  if (timeout != 0) v.poll = add_timer(v.processor, cycles(timeout), TimerAction::kPoll, v.unit);
+  vcpu_block(v);
+  return 0;
+}
+
+// Two watchdogs a domain; id 0 asks for a new one. A time-out in seconds; 0 stops it.
+long Hypervisor::set_watchdog(Domain& d, std::uint32_t id, std::uint32_t timeout) {
+  if (id > d.watchdogs.size()) return -kEinval;
+  const auto arm = [&](std::size_t i) {
+    d.watchdogs[i] = add_timer(active_->pcpu->index, now() + cycles(std::uint64_t{timeout} * 1'000'000'000),
+                               TimerAction::kWatchdog, std::uint64_t{d.domid} << 8 | i);
+  };
+  if (id == 0) {
+    if (timeout == 0) return -kEinval;
+    for (std::size_t i = 0; i < d.watchdogs.size(); ++i)
+      if (!d.watchdogs[i].pending()) {
+        arm(i);
+        return static_cast<long>(i + 1);
+      }
+    return -kEnospc;
+  }
+  TimerId& w = d.watchdogs[id - 1];
+  if (!w.pending()) return -kEinval;
+  remove_timer(w);
+  if (timeout != 0) arm(id - 1);
+  return 0;
+}
+
+}  // namespace xensim::xen

@@ -1,0 +1,315 @@
+#include "models/xen/hypervisor.h"
+
+#include <algorithm>
+
+#include "models/xen/sched/registry.h"
+#include "sim/base/error.h"
+#include "sim/base/expects.h"
+
+namespace xensim::xen {
+
+namespace {
+
+constexpr std::uint32_t kMsrTscDeadline = 0x6e0, kMsrApicBase = 0x1b, kMsrX2apicEoi = 0x80b, kMsrX2apicSvr = 0x80f,
+                        kMsrX2apicLvtTimer = 0x832;
+constexpr std::uint64_t kLvtTscDeadlineMode = 2u << 17;
+
+}  // namespace
+
+void describe(HypervisorConfig& c, config::Visitor& v) {
+  v(c.scheduler, {"sched", "", "scheduler, as on Xen's command line: credit2 or null", "Xen 4.17's default"});
+  v(c.dom0_memory, {"dom0_mem", "bytes", "memory that dom0 keeps", "design", config::multiple_of(4096, 1 << 20, 1ull << 40)});
+  v(c.xen_memory, {"xen_mem", "bytes", "memory of Xen itself", "design", config::multiple_of(4096, 8 << 20, 1ull << 36)});
+  v(c.wallclock_seconds, {"wallclock", "s", "wall-clock time at reset, seconds since 1970", "design"});
+  v(c.verbose_debug, {"verbose_debug", "", "as a debug build of Xen: guests may write to Xen's console (CONSOLEIO_write)", "Xen: CONFIG_VERBOSE_DEBUG=n"});
+  v(c.ept_1gb, {"ept_1gb", "", "use 1 GiB EPT entries", "Xen: hap_1gb"});
+  v(c.ept_2mb, {"ept_2mb", "", "use 2 MiB EPT entries", "Xen: hap_2mb"});
+  v(c.ept_ad, {"ept_ad", "", "EPT accessed and dirty bits", "Xen: ept=ad"});
+  v(c.ple, {"ple", "", "PAUSE-loop exiting", "Xen: VMX default"});
+  v(c.ple_gap, {"ple_gap", "cycles", "PAUSE-loop gap", "Xen: ple_gap=128"});
+  v(c.ple_window, {"ple_window", "cycles", "PAUSE-loop window", "Xen: ple_window=4096"});
+  v(c.path_cost, {"path_cost", "", "what Xen's own code costs", "docs/costs.md"});
+}
+
+Hypervisor::Hypervisor(const HypervisorConfig& cfg, memory::PhysicalMemory& mem,
+                       std::vector<std::unique_ptr<cpu::Pcpu>>& cpus, trace::Tracer& t, std::uint64_t seed)
+    : config(cfg),
+      memory(mem),
+      tracer(t),
+      cost(cfg.path_cost),
+      policy(sched::make_policy(cfg.scheduler, *this, seed)),
+      tsc_hz(cpus.front()->core.config.tsc_hz) {
+  // Xen itself sits in the first megabytes; the rest is the heap's. Frame 0 is nobody's, so that 0 is never a frame.
+  const std::uint64_t first = config.xen_memory >> kPageShift;
+  const std::uint64_t low_end = std::min(mem.end().value, memory::PhysicalMemory::kHoleStart) >> kPageShift;
+  if (first + (config.dom0_memory >> kPageShift) >= mem.size() >> kPageShift)
+    throw UserError("/memory/size", "the machine has too little memory for Xen and dom0",
+                    "give it more, or lower /xen/dom0_mem");
+  heap.add(Mfn(first), low_end - first);
+  if (mem.end().value > memory::PhysicalMemory::kHoleEnd)
+    heap.add(Mfn(memory::PhysicalMemory::kHoleEnd >> kPageShift),
+             (mem.end().value - memory::PhysicalMemory::kHoleEnd) >> kPageShift);
+  pcpus.resize(cpus.size());
+  for (std::size_t i = 0; i < cpus.size(); ++i) {
+    pcpus[i].pcpu = cpus[i].get();
+    pcpus[i].percpu = PhysAddr((1 + 16 * i) << kPageShift);
+    cpus[i]->software = this;
+    cpus[i]->core.native_root = true;
+  }
+  active_ = &pcpus[0];
+}
+
+Hypervisor::~Hypervisor() = default;
+
+// Xen's start on one pCPU: VMX on, APIC on, the idle vCPU runs. The boot itself is not a hot path and takes no time.
+void Hypervisor::boot_pcpu(PcpuState& c) {
+  c.booted = true;
+  cpu::Pcpu& p = *c.pcpu;
+  p.core.st.activity = cpu::Activity::kActive;
+  p.core.st.cr0 |= cpu::kCr0Pe | cpu::kCr0Ne | cpu::kCr0Pg | cpu::kCr0Wp;
+  p.core.st.cr4 |= cpu::kCr4Pae | cpu::kCr4Vmxe;
+  p.core.st.efer |= cpu::kEferLme | cpu::kEferLma | cpu::kEferNxe | cpu::kEferSce;
+  const PhysAddr vmxon_region = c.percpu + kPageSize;
+  std::uint64_t basic = 0;
+  cpu::Vmx::capability_msr(0x480, basic);
+  memory.write<std::uint32_t>(vmxon_region, static_cast<std::uint32_t>(basic & 0x7fffffff));
+  p.core.st.msr.feature_control = 5;
+  expects(p.core.vmx.vmxon(vmxon_region).ok());
+  std::uint64_t base = 0;
+  p.apic.msr_read(kMsrApicBase, p.core.now, base);
+  p.apic.msr_write(kMsrApicBase, base | 1u << 11, p.core.now);
+  p.apic.msr_write(kMsrApicBase, base | 3u << 10, p.core.now);
+  p.apic.msr_write(kMsrX2apicSvr, 0x1ff, p.core.now);
+  p.apic.msr_write(kMsrX2apicLvtTimer, kLvtTscDeadlineMode | kLocalTimerVector, p.core.now);
+  tracer.start(p.index, p.core.now);
+  c.idle_runstate_entry = p.core.now;
+  policy->add_pcpu(p.index, ns(p.core.now));
+}
+
+Cycles Hypervisor::run(cpu::Pcpu& pcpu, Cycles until) {
+  PcpuState& c = pcpus[pcpu.index];
+  active_ = &c;
+  if (!c.booted) boot_pcpu(c);
+  for (;;) {
+    pcpu.take_due();
+    if (c.in_guest) {
+      if (pcpu.core.now >= until) return pcpu.core.now;
+      const Cycles budget = std::min({until, pcpu.next_deadline(), pcpu.core.vmx.preemption_deadline});
+      const cpu::StopReason stop = pcpu.core.run(budget);
+      if (stop == cpu::StopReason::kVmExit) {
+        c.in_guest = false;
+        Vcpu& v = *c.current;
+        account_guest(c, v);
+        handle_exit(c, v);
+      } else {
+        expects(stop == cpu::StopReason::kBudget);
+        if (pcpu.core.instructions >= pcpu.core.instruction_limit) return pcpu.core.now;
+      }
+      continue;
+    }
+    handle_host_interrupts(c);
+    do_timers(c);
+    while (c.schedule_pending) schedule(c);
+    program_timer(c);
+    if (pcpu.core.now >= until) return pcpu.core.now;
+    if (!c.current) {
+      const Cycles next = pcpu.next_deadline();
+      if (next > until) return next;
+      if (next > pcpu.core.now) pcpu.core.advance(next - pcpu.core.now, cpu::CpiCategory::kIdle);
+    } else if (c.current->model) {
+      const Cycles next = run_model(c, *c.current, until);
+      if (next >= until) return next;
+    } else {
+      enter_guest(c, *c.current);
+    }
+  }
+}
+
+// Interrupts that arrive while Xen runs: they are taken at once, as Xen does with interrupts enabled.
+void Hypervisor::handle_host_interrupts(PcpuState& c) {
+  cpu::Pcpu& p = *c.pcpu;
+  p.take_due();
+  while (p.apic.deliverable() >= 0) {
+    const std::uint8_t vector = p.apic.acknowledge();
+    handle_host_vector(c, vector);
+    p.take_due();
+  }
+}
+
+void Hypervisor::handle_host_vector(PcpuState& c, std::uint8_t vector) {
+  cpu::Pcpu& p = *c.pcpu;
+  p.apic.msr_write(kMsrX2apicEoi, 0, p.core.now);
+  if (vector == kEventCheckVector) {
+    tracer.ipi_receive(p.index, p.core.now, p.index, vector);
+    c.schedule_pending |= c.tickled;
+    c.tickled = false;
+  } else if (vector == kLocalTimerVector) {
+    c.programmed = kNever;  // it has fired; program_timer() sets the next
+  }
+}
+
+void Hypervisor::do_timers(PcpuState& c) {
+  while (c.timers.due(now())) {
+    cost.charge(*c.pcpu, Path::kTimerInterrupt);
+    fire(c, c.timers.pop());
+  }
+}
+
+// Programs the pCPU's APIC timer for the head of its queue.
+void Hypervisor::program_timer(PcpuState& c) {
+  const Cycles next = c.timers.next();
+  if (next == c.programmed) return;
+  c.programmed = next;
+  c.pcpu->apic.msr_write(kMsrTscDeadline, next == kNever ? 0 : std::max(next, now() + 1), now());
+}
+
+void Hypervisor::fire(PcpuState& c, const TimerEntry& e) {
+  const bool of_vcpu = e.action != TimerAction::kSchedule && e.action != TimerAction::kPolicy &&
+                       e.action != TimerAction::kWatchdog;
+  Vcpu* v = of_vcpu ? vcpu_of(static_cast<sched::UnitId>(e.data)) : nullptr;
+  expects(!of_vcpu || v);
+  switch (e.action) {
+    case TimerAction::kSchedule:
+      c.slice = {};
+      tracer.s_timer_fn(c.pcpu->index, now());
+      raise_schedule(c);
+      break;
+    case TimerAction::kSingleshot:
+      v->singleshot = {};
+      ++v->stats.timer_fired;
+      tracer.timer_fire(c.pcpu->index, now(), trace_id(*v));
+      send_vcpu_virq(*v, VIRQ_TIMER);
+      break;
+    case TimerAction::kPeriodic:
+      ++v->stats.timer_fired;
+      tracer.timer_fire(c.pcpu->index, now(), trace_id(*v));
+      v->periodic = add_timer(c.pcpu->index, v->periodic.deadline + cycles(v->periodic_period),
+                              TimerAction::kPeriodic, e.data);
+      send_vcpu_virq(*v, VIRQ_TIMER);
+      break;
+    case TimerAction::kPoll:
+      v->poll = {};
+      if (v->pause_flags & kPauseBlockedInPoll) {
+        v->pause_flags &= ~(kPauseBlockedInPoll | kPauseBlocked);
+        v->poll_ports.clear();
+        vcpu_wake(*v);
+      }
+      break;
+    case TimerAction::kVlapic:
+      v->apic_timer = {};
+      if (v->vlapic.timer_expire(guest_tsc(*v, now()))) {
+        tracer.lapic_timer_fire(c.pcpu->index, now());
+        vcpu_kick(*v);
+      }
+      arm_vlapic_timer(*v);
+      break;
+    case TimerAction::kPolicy: {
+      policy_timers_.erase(e.data);
+      sched_lock_.acquire(cost, *c.pcpu);
+      policy->timer(e.data, ns(now()));
+      sched_lock_.release(*c.pcpu);
+      break;
+    }
+    case TimerAction::kWatchdog: {
+      Domain* d = find_domain(static_cast<domid_t>(e.data >> 8));
+      if (!d) break;
+      d->watchdogs[e.data & 0xff] = {};
+      shutdown_domain(*d, ShutdownReason::kWatchdog);
+      break;
+    }
+    case TimerAction::kModel:
+      v->model->timer = {};
+      vcpu_unblock(*v);
+      break;
+  }
+}
+
+TimerId Hypervisor::add_timer(sched::PcpuId pcpu, Cycles deadline, TimerAction action, std::uint64_t data) {
+  PcpuState& target = pcpus[pcpu];
+  const Cycles before = target.timers.next();
+  const TimerId id = target.timers.add(pcpu, deadline, {action, data});
+  // A remote pCPU must program its APIC timer anew (TIMER_SOFTIRQ by IPI).
+  if (&target != active_ && deadline < before) send_host_ipi(pcpu, kEventCheckVector);
+  return id;
+}
+
+void Hypervisor::remove_timer(TimerId& id) {
+  if (id.pending()) pcpus[id.pcpu].timers.remove(id);
+  id = {};
+}
+
+void Hypervisor::send_host_ipi(sched::PcpuId target, std::uint8_t vector) {
+  cost.charge(*active_->pcpu, Path::kIpi);
+  tracer.ipi_send(active_->pcpu->index, now(), target, vector);
+  cpu::IpiMessage m;
+  m.vector = vector;
+  pcpus[target].pcpu->post(now() + config.path_cost.ipi_latency_cycles, m);
+}
+
+void Hypervisor::account_guest(PcpuState& c, Vcpu& v) {
+  cpu::Core& core = c.pcpu->core;
+  v.stats.instructions += core.instructions - c.instructions_mark;
+  c.instructions_mark = core.instructions;
+  v.stats.guest_cycles += core.now - c.guest_since;
+}
+
+void Hypervisor::load_context(PcpuState& c, Vcpu& v) {
+  if (c.loaded == &v) return;
+  save_context(c);
+  if (!v.context_saved)  // its registers are still in the pCPU it ran on last, which has been idle since
+    for (PcpuState& other : pcpus)
+      if (other.loaded == &v) save_context(other);
+  cpu::Core& core = c.pcpu->core;
+  core.st = v.context.st;
+  core.st.gpr[cpu::kZeroReg] = 0;
+  if (v.vmcs_pcpu != static_cast<int>(c.pcpu->index) && v.vmcs_pcpu >= 0) {
+    // Xen clears the VMCS on the pCPU it was active on (an IPI there, vmx_clear_vmcs) before it loads it here.
+    expects(pcpus[static_cast<unsigned>(v.vmcs_pcpu)].pcpu->core.vmx.vmclear(v.vmcs).ok());
+    v.vmcs_launched = false;
+  }
+  v.vmcs_pcpu = static_cast<int>(c.pcpu->index);
+  expects(core.vmx.vmptrld(v.vmcs).ok());
+  c.loaded = &v;
+  v.context_saved = false;
+}
+
+void Hypervisor::save_context(PcpuState& c) {
+  if (!c.loaded) return;
+  c.loaded->context.st = c.pcpu->core.st;
+  c.loaded->context_saved = true;
+  c.loaded = nullptr;
+}
+
+void Hypervisor::enter_guest(PcpuState& c, Vcpu& v) {
+  load_context(c, v);
+  prepare_injection(c, v);
+  if (c.schedule_pending || !c.current) return;
+  update_time_info(v);
+  cpu::Core& core = c.pcpu->core;
+  tracer.vmentry(c.pcpu->index, now());
+  cost.charge_vm_entry(*c.pcpu);
+  bool entered = false;
+  c.instructions_mark = core.instructions;
+  c.guest_since = core.now;
+  const cpu::VmxResult r = core.vmx.enter(!v.vmcs_launched, entered);
+  if (!r.ok()) {
+    crash_domain(v.domain, "VM entry failed: VM-instruction error " + std::to_string(r.error));
+    return;
+  }
+  if (!entered) {
+    if (core.vm_exit.reason >> 31) {
+      crash_domain(v.domain, "VM entry failed: invalid guest state, exit reason " +
+                                 std::to_string(core.vm_exit.reason & 0xffff) + ", qualification " +
+                                 std::to_string(core.vm_exit.qualification));
+    } else {
+      v.vmcs_launched = true;
+      account_guest(c, v);
+      handle_exit(c, v);
+    }
+    return;
+  }
+  v.vmcs_launched = true;
+  c.in_guest = true;
+}
+
+}  // namespace xensim::xen

@@ -1,0 +1,308 @@
+// The modelled Xen: what runs in VMX root operation on every pCPU.
+//
+// How it works. run() is a pCPU's life: take interrupts, do softirqs (timers, schedule), then either idle, or advance a
+// model program, or enter the guest and handle the VM exit that ends the stretch. Everything costs cycles through
+// PathCost on the pCPU that does it, and hot paths emit trace records at that pCPU's local time.
+//
+// Where things are: hypervisor.cpp (life of a pCPU), schedule.cpp (scheduler core: runstates, wake, block, switch),
+// domains.cpp (life of a domain), time.cpp (timers, pvclock, runstate areas), guest_memory.cpp (copies from and to
+// guests), vmexit/ (one file per group of exit reasons), hypercall/ (one file per hypercall), event/, mm/,
+// domain/ (structures, PVH builder), sched/ (policies).
+//
+// Order rules. All pCPUs share this object; they run one after the other, each up to a quantum ahead. Where one pCPU's
+// path must see another's result no earlier than it happened (run queues), a SpinLock moves the later one's time.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/cpu/pcpu.h"
+#include "models/xen/domain/domain.h"
+#include "models/xen/mm/heap.h"
+#include "models/xen/path_cost.h"
+#include "models/xen/public.h"
+#include "models/xen/sched/policy.h"
+#include "models/xen/timer.h"
+#include "sim/stats/stats.h"
+#include "sim/trace/tracer.h"
+
+namespace xensim::xen {
+
+// Host vectors (Xen's asm-x86/irq-vectors.h).
+inline constexpr std::uint8_t kLocalTimerVector = 0xfa, kEventCheckVector = 0xfc;
+
+struct HypervisorConfig {
+  std::string scheduler = "credit2";
+  std::uint64_t dom0_memory = 256ull << 20;
+  std::uint64_t xen_memory = 32ull << 20;
+  std::uint32_t wallclock_seconds = 1'767'225'600;  // 2026-01-01 00:00:00 UTC
+  bool verbose_debug = false;
+  bool ept_1gb = true, ept_2mb = true, ept_ad = true, ple = true;
+  std::uint32_t ple_gap = 128, ple_window = 4096;
+  PathCostConfig path_cost;
+};
+void describe(HypervisorConfig& c, config::Visitor& v);
+
+struct Arguments;
+
+// Per pCPU, Xen's side.
+struct PcpuState {
+  cpu::Pcpu* pcpu = nullptr;
+  Vcpu* current = nullptr;  // nullptr: idle
+  Vcpu* loaded = nullptr;   // whose registers the core holds
+  bool in_guest = false;
+  bool booted = false;
+  bool schedule_pending = false;  // SCHEDULE_SOFTIRQ
+  bool tickled = false;           // another pCPU asked for schedule() here; the IPI is on its way
+  Runstate idle_runstate = Runstate::kRunning;
+  Cycles idle_runstate_entry = 0;
+  std::array<Cycles, 4> idle_time{};
+  Cycles current_since = 0;
+  Cycles guest_since = 0;                 // when the guest was entered last
+  cpu::CpiStack cpi_mark;                 // core's stack when `current` started
+  std::uint64_t instructions_mark = 0;
+  TimerQueue timers;
+  TimerId slice{};
+  Cycles programmed = kNever;             // what the APIC timer is set to
+  PhysAddr percpu{0};                     // this pCPU's data in Xen's memory
+  std::uint64_t schedules = 0, context_switches = 0;
+};
+
+// What a domain is created from (XEN_DOMCTL_createdomain and what the toolstack sets next).
+struct DomainParametersForCreate {
+  std::string name;
+  unsigned vcpus = 1, max_vcpus = 1;
+  sched::DomainParameters scheduling;
+  std::vector<std::vector<sched::PcpuId>> hard_affinity;  // per vCPU; empty: all pCPUs
+  std::uint64_t max_pages = 0;
+};
+
+class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
+ public:
+  Hypervisor(const HypervisorConfig& config, memory::PhysicalMemory& memory,
+             std::vector<std::unique_ptr<cpu::Pcpu>>& pcpus, trace::Tracer& tracer, std::uint64_t seed);
+  ~Hypervisor() override;
+
+  // --- The machine as Xen sees it.
+  const HypervisorConfig config;
+  memory::PhysicalMemory& memory;
+  trace::Tracer& tracer;
+  Heap heap;
+  PathCost cost;
+  std::unique_ptr<sched::Policy> policy;
+  std::vector<PcpuState> pcpus;
+  std::map<domid_t, std::unique_ptr<Domain>> domains;  // ascending domid
+  std::uint64_t tsc_hz;
+  // Console output of Xen itself (xl dmesg); one entry per line.
+  std::vector<std::string> log;
+  // Guests' CONSOLEIO_write and port 0xe9 lines go here: (domain, text).
+  std::function<void(Domain&, std::string_view)> on_guest_console_io;
+
+  // --- RootSoftware.
+  Cycles run(cpu::Pcpu& pcpu, Cycles until) override;
+  std::uint64_t mmio_read(cpu::Pcpu& pcpu, PhysAddr a, unsigned size) override;
+  void mmio_write(cpu::Pcpu& pcpu, PhysAddr a, unsigned size, std::uint64_t value) override;
+  std::uint32_t io_read(cpu::Pcpu& pcpu, std::uint16_t port, unsigned size) override;
+  void io_write(cpu::Pcpu& pcpu, std::uint16_t port, unsigned size, std::uint32_t value) override;
+
+  // --- Time.
+  Nanoseconds ns(Cycles c) const {
+    return static_cast<Nanoseconds>(static_cast<unsigned __int128>(c) * 1'000'000'000u / tsc_hz);
+  }
+  // The first cycle at which ns(cycle) ≥ n.
+  Cycles cycles(Nanoseconds n) const {
+    const unsigned __int128 c = (static_cast<unsigned __int128>(n) * tsc_hz + 999'999'999u) / 1'000'000'000u;
+    return c >> 63 ? kNever : static_cast<Cycles>(c);
+  }
+  // Local time of the pCPU whose software runs at the moment.
+  Cycles now() const { return active_->pcpu->core.now; }
+  PcpuState& here() { return *active_; }
+  TimerId add_timer(sched::PcpuId pcpu, Cycles deadline, TimerAction action, std::uint64_t data);
+  void remove_timer(TimerId& id);
+  // A vCPU's TSC at a core time.
+  std::uint64_t guest_tsc(const Vcpu& v, Cycles at) const { return at + v.tsc_offset; }
+
+  // --- Domains (domains.cpp). The functions are domctls; their caller charges time.
+  Domain& create_domain(domid_t domid, DomainKind kind, const DomainParametersForCreate& parameters);
+  void destroy_domain(domid_t domid);
+  void pause_domain(Domain& d);
+  void unpause_domain(Domain& d);
+  // The domain shuts itself down (or Xen crashes it): its vCPUs stop, dom0 gets VIRQ_DOM_EXC.
+  void shutdown_domain(Domain& d, ShutdownReason reason);
+  void crash_domain(Domain& d, const std::string& why);
+  Domain* find_domain(domid_t domid);
+  // A vCPU comes up (VCPUOP_up, SIPI) or goes down.
+  void vcpu_up(Vcpu& v);
+  void vcpu_down(Vcpu& v);
+  // Domains that were destroyed, for the run's report; their memory is gone.
+  std::vector<std::unique_ptr<Domain>> graveyard;
+  // A page of Xen's own for the domain, zeroed; freed with it. Throws std::bad_alloc.
+  Mfn allocate_xen_page(Domain& d);
+  void release_frame(Domain& d, Mfn m, unsigned order);
+  bool owned_by_xen(const Domain& d, Mfn m) const;
+  // Allocates and maps 2^order frames at gfn; false: out of memory.
+  bool populate(Domain& d, Gfn gfn, unsigned order);
+
+  // The whole register state of a vCPU that does not run (a new domain's entry, a start-up IPI).
+  void set_vcpu_state(Vcpu& v, const cpu::ArchState& st);
+
+  // --- Scheduler core (schedule.cpp).
+  void vcpu_wake(Vcpu& v);    // after clearing pause flags
+  void vcpu_sleep(Vcpu& v);   // after setting pause flags
+  void vcpu_block(Vcpu& v);   // SCHEDOP_block, HLT
+  void vcpu_unblock(Vcpu& v); // an event arrived
+  void vcpu_kick(Vcpu& v);    // make a running vCPU look at its pending work
+  void raise_schedule(PcpuState& c) { c.schedule_pending = true; }
+  Vcpu* vcpu_of(sched::UnitId unit) const { return unit < units_.size() ? units_[unit] : nullptr; }
+  // Runstate times up to `at`, in cycles.
+  std::array<Cycles, 4> runstate_times(const Vcpu& v, Cycles at) const;
+
+  // --- Tickler.
+  void tickle(sched::PcpuId pcpu) override;
+  void set_timer(std::uint64_t token, Nanoseconds when, sched::PcpuId pcpu) override;
+  void stop_timer(std::uint64_t token) override;
+  sched::UnitId current(sched::PcpuId pcpu) const override;
+  void trace(sched::PcpuId pcpu, unsigned event, std::span<const std::uint32_t> words) override;
+
+  // --- Events (event/).
+  // Sets a port pending and tells its vCPU.
+  void event_set_pending(Domain& d, std::uint32_t port);
+  void send_global_virq(Domain& d, std::uint32_t virq);
+  void send_vcpu_virq(Vcpu& v, std::uint32_t virq);
+  bool port_pending(const Domain& d, std::uint32_t port) const;
+  bool port_masked(const Domain& d, std::uint32_t port) const;
+  void clear_pending(Domain& d, std::uint32_t port);
+  bool upcall_pending(const Vcpu& v) const;
+  // The vCPU's upcall must reach it (its vcpu_info says pending).
+  void assert_upcall(Vcpu& v);
+  // A model domain's program consumes a pending event of its port.
+  bool model_take_event(Domain& d, std::uint32_t port);
+  long evtchn_alloc_unbound(Domain& d, domid_t remote, std::uint32_t& port);
+  long evtchn_bind_interdomain(Domain& d, domid_t remote, std::uint32_t remote_port, std::uint32_t& port);
+  long evtchn_bind_virq(Domain& d, std::uint32_t virq, std::uint32_t vcpu, std::uint32_t& port);
+  long evtchn_send(Domain& d, std::uint32_t port);
+  long evtchn_close(Domain& d, std::uint32_t port);
+
+  // --- Guest memory (guest_memory.cpp): the current vCPU's linear addresses. false: a page is not there.
+  bool copy_from_guest(Vcpu& v, std::uint64_t linear, void* out, std::uint64_t size);
+  bool copy_to_guest(Vcpu& v, std::uint64_t linear, const void* in, std::uint64_t size);
+  bool translate_guest(Vcpu& v, std::uint64_t linear, bool write, PhysAddr& out);
+  // A frame of RAM of the domain; nullopt if it is not plain RAM.
+  std::optional<Mfn> ram_frame(const Domain& d, std::uint64_t gfn) const;
+
+  // --- Guest time (time.cpp).
+  void update_time_info(Vcpu& v);
+  void update_runstate_area(Vcpu& v);
+  void init_wallclock(Domain& d);
+  long set_singleshot_timer(Vcpu& v, std::uint64_t timeout_ns, bool future);
+  void stop_singleshot_timer(Vcpu& v) { remove_timer(v.singleshot); }
+  void set_periodic_timer(Vcpu& v, Nanoseconds period);
+  void arm_vlapic_timer(Vcpu& v);
+
+  // --- Hypercalls (hypercall/dispatch.cpp). Handles the VMCALL of the current vCPU.
+  void hypercall(Vcpu& v);
+
+  long set_watchdog(Domain& d, std::uint32_t id, std::uint32_t timeout_seconds);
+
+  // --- VM exits (vmexit/dispatch.cpp). Handles core.vm_exit of the current vCPU.
+  void handle_exit(PcpuState& c, Vcpu& v);
+  void advance_rip(PcpuState& c);
+  void inject_exception(Vcpu& v, std::uint8_t vector, std::optional<std::uint32_t> error_code = std::nullopt,
+                        std::uint64_t cr2 = 0);
+  void vlapic_ipi(Vcpu& from, const cpu::IpiMessage& message);
+  void vlapic_accept(Vcpu& v, std::uint8_t vector);
+
+  // Registers what is counted.
+  void add_stats(stats::Group& root);
+
+ private:
+  void boot_pcpu(PcpuState& c);
+  void handle_host_interrupts(PcpuState& c);
+  void do_timers(PcpuState& c);
+  void program_timer(PcpuState& c);
+  void fire(PcpuState& c, const TimerEntry& e);
+  Cycles run_model(PcpuState& c, Vcpu& v, Cycles until);
+  void complete_action(PcpuState& c, Vcpu& v);
+  void enter_guest(PcpuState& c, Vcpu& v);
+  void prepare_injection(PcpuState& c, Vcpu& v);
+  void load_context(PcpuState& c, Vcpu& v);
+  void save_context(PcpuState& c);
+  void account_guest(PcpuState& c, Vcpu& v);
+  void init_vmcs(Vcpu& v);
+  std::uint64_t cr4_guest_bits(const Domain& d) const;
+  std::uint64_t cr4_host_mask(const Domain& d) const;
+  void start_vcpu_at(Vcpu& t, std::uint8_t vector);
+  bool callback_by_vector(const Vcpu& v, std::uint8_t& vector) const;
+  bool interrupt_waiting(const Vcpu& v) const;
+  void handle_host_vector(PcpuState& c, std::uint8_t vector);
+  // hypercall/
+  long do_memory_op(Vcpu& v, const Arguments& args);
+  long do_set_timer_op(Vcpu& v, const Arguments& args);
+  long do_xen_version(Vcpu& v, const Arguments& args);
+  long do_console_io(Vcpu& v, const Arguments& args);
+  long do_vm_assist(Vcpu& v, const Arguments& args);
+  long do_vcpu_op(Vcpu& v, const Arguments& args);
+  long do_sched_op(Vcpu& v, const Arguments& args);
+  long do_poll(Vcpu& v, const Arguments& args);
+  long do_event_channel_op(Vcpu& v, const Arguments& args);
+  long do_hvm_op(Vcpu& v, const Arguments& args);
+  long add_to_physmap(Domain& d, unsigned space, std::uint64_t index, std::uint64_t gfn);
+  bool populate_extent(Domain& d, std::uint64_t gfn, unsigned order);
+  bool remove_page(Domain& d, std::uint64_t gfn);
+  void flush_domain(Domain& d);
+  long register_vcpu_info(Vcpu& v, std::uint64_t gfn, std::uint32_t offset);
+  long initialise_vcpu(Vcpu& caller, Vcpu& t, std::uint64_t arg);
+  long bind_port_to_vcpu(Domain& d, std::uint32_t port, std::uint32_t vcpu);
+  long unmask_port(Domain& d, std::uint32_t port);
+  bool pin_area(Vcpu& v, std::uint64_t linear, unsigned size, GuestArea& area);
+  // vmexit/
+  void yield(Vcpu& v);
+  void exit_cpuid(PcpuState& c, Vcpu& v);
+  cpu::CpuidRegisters xen_cpuid_leaf(const Vcpu& v, std::uint32_t leaf, std::uint32_t subleaf) const;
+  std::uint32_t port_read(Vcpu& v, std::uint16_t port, unsigned size);
+  void port_write(Vcpu& v, std::uint16_t port, unsigned size, std::uint32_t value);
+  void vlapic_changed(Vcpu& v, bool was_enabled);
+  void latch_guest_width(Vcpu& v);
+  void exit_hlt(PcpuState& c, Vcpu& v);
+  void exit_io(PcpuState& c, Vcpu& v);
+  void exit_rdmsr(PcpuState& c, Vcpu& v);
+  void exit_wrmsr(PcpuState& c, Vcpu& v);
+  void exit_cr_access(PcpuState& c, Vcpu& v);
+  void exit_ept_violation(PcpuState& c, Vcpu& v);
+  bool guest_rdmsr(Vcpu& v, std::uint32_t msr, std::uint64_t& value);
+  bool guest_wrmsr(Vcpu& v, std::uint32_t msr, std::uint64_t value);
+  bool write_hypercall_page(Vcpu& v, std::uint64_t value);
+  bool set_cr0(PcpuState& c, std::uint64_t value);
+  bool set_cr4(PcpuState& c, Vcpu& v, std::uint64_t value);
+  bool load_pdptes(PcpuState& c, Vcpu& v);
+  // Lets the guest execute the instruction at its RIP with the given emulated pages exposed and port I/O passed to
+  // Xen. false: it could not.
+  bool emulate_instruction(PcpuState& c, Vcpu& v, std::uint64_t first_gfn, bool mmio);
+  void reset_vcpu_to_sipi(Vcpu& v, std::uint8_t vector);
+  cpu::CpuidPolicy guest_policy(const Domain& d) const;
+  void add_domain_stats(Domain& d);
+  void keep_domain_stats(Domain& d);
+
+  void schedule(PcpuState& c);
+  void runstate_change(Vcpu& v, Runstate to);
+  void idle_runstate_change(PcpuState& c, Runstate to);
+  void send_host_ipi(sched::PcpuId target, std::uint8_t vector);
+  trace::VcpuId trace_id(const Vcpu& v) const {
+    return {v.domain.domid, static_cast<std::uint16_t>(v.id)};
+  }
+
+  PcpuState* active_ = nullptr;
+  std::vector<Vcpu*> units_;
+  std::uint64_t units_made_ = 0;
+  std::uint16_t last_vpid_ = 0;
+  std::map<std::uint64_t, TimerId> policy_timers_;
+  SpinLock sched_lock_;
+  bool emulating_ = false;
+  stats::Group* domains_stats_ = nullptr;
+};
+
+}  // namespace xensim::xen

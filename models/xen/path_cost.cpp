@@ -1,0 +1,122 @@
+#include "models/xen/path_cost.h"
+
+namespace xensim::xen {
+
+namespace {
+
+// "capture": minimum of the exit or hypercall in the VT-x boot capture, less the common part (the exit with the smallest
+// handler, XSETBV, is 1088 instructions from exit to entry, of which its handler is taken as 60).
+constexpr std::array<PathRow, kPaths> kTable{{
+    {"vm_exit_common", 1028, "VM exit to handler and back to VM entry, tracing included", "capture: XSETBV 1088 - 60"},
+    {"external_interrupt", 1480, "acknowledge and dispatch a host interrupt", "capture: EXTERNAL_INTERRUPT 2508 - 1028"},
+    {"interrupt_window", 60, "close the interrupt window", "capture: PENDING_INTERRUPT 839, below the common part"},
+    {"cpuid", 341, "guest policy look-up", "capture: CPUID 1369 - 1028"},
+    {"hlt", 400, "HLT handler before the vCPU blocks", "uncalibrated: the capture's HLT includes the blocked time"},
+    {"pause", 400, "PAUSE-loop exit before the yield", "uncalibrated: one sample in the capture"},
+    {"io", 738, "port I/O to nowhere, no emulator in between", "capture: IO_INSTRUCTION 1766 - 1028"},
+    {"msr_read", 273, "guest_rdmsr", "capture: MSR_READ 1301 - 1028"},
+    {"msr_write", 328, "guest_wrmsr", "capture: MSR_WRITE 1356 - 1028"},
+    {"cr_access", 548, "hvm_set_cr*", "capture: CR_ACCESS 1576 - 1028"},
+    {"dr_access", 174, "debug register switch", "capture: DR_ACCESS 1202 - 1028"},
+    {"xsetbv", 60, "XSETBV handler", "uncalibrated"},
+    {"exception", 300, "exception intercept and re-injection", "uncalibrated"},
+    {"ept_violation", 2400, "p2m look-up of an EPT violation", "uncalibrated: the capture's 52710 includes emulation"},
+    {"emulate", 6500, "decode and emulate one instruction", "uncalibrated"},
+    {"apic_access", 1900, "vLAPIC register access by emulation", "uncalibrated"},
+    {"hypercall_common", 300, "hypercall dispatch", "capture: xen_version 1393 - 1028, less its body"},
+    {"xen_version", 65, "XENVER_*", "capture: xen_version 1393 - 1028 - 300"},
+    {"memory_op", 11894, "XENMEM_* without the per-page part", "capture: memory_op 13222 - 1328"},
+    {"populate_page", 900, "allocate, clear and map one extent", "uncalibrated"},
+    {"grant_table_op", 11425, "GNTTABOP_*", "capture: grant_table_op 12753 - 1328"},
+    {"vm_assist", 140, "VMASST_CMD_*", "capture: vm_assist 1468 - 1328"},
+    {"vcpu_op", 2000, "VCPUOP_* other than timers", "uncalibrated"},
+    {"set_timer", 6071, "VCPUOP_set_singleshot_timer with timer programming", "capture: vcpu_op 7399 - 1328"},
+    {"event_channel_op", 2000, "EVTCHNOP_* other than send", "uncalibrated"},
+    {"hvm_op", 4883, "HVMOP_*", "capture: hvm_op 6211 - 1328"},
+    {"sched_op", 300, "SCHEDOP_* before the scheduler runs", "uncalibrated"},
+    {"console_io", 500, "CONSOLEIO_*", "uncalibrated"},
+    {"unknown_hypercall", 40, "-ENOSYS", "uncalibrated"},
+    {"event_send", 3038, "EVTCHNOP_send to an idle peer's port, wake included", "capture: evtchn_op 6366 - 1328 - wake"},
+    {"event_deliver", 250, "assert the upcall", "uncalibrated"},
+    {"interrupt_inject", 200, "vLAPIC scan and VM-entry event set-up", "uncalibrated"},
+    {"schedule", 1200, "schedule() without the switch", "uncalibrated"},
+    {"context_switch", 2600, "context_switch() with VMCS change", "uncalibrated"},
+    {"wake", 1200, "vcpu_wake()", "uncalibrated"},
+    {"tickle", 400, "runq_tickle()", "uncalibrated"},
+    {"block", 300, "vcpu_block()", "uncalibrated"},
+    {"timer_interrupt", 700, "one expiry in the timer softirq", "uncalibrated"},
+    {"timer_program", 150, "reprogram_timer()", "uncalibrated"},
+    {"ipi", 120, "send_IPI_mask()", "uncalibrated"},
+    {"model_hypercall", 1328, "dom0 enters and leaves Xen", "capture: common parts 1028 + 300"},
+}};
+
+}  // namespace
+
+std::span<const std::string_view> names_of(HypervisorTiming) {
+  static constexpr std::array<std::string_view, 2> kNames{"costed", "free"};
+  return kNames;
+}
+
+std::span<const PathRow, kPaths> path_table() { return kTable; }
+
+PathCostConfig::PathCostConfig() {
+  for (unsigned i = 0; i < kPaths; ++i) instructions[i] = kTable[i].instructions;
+}
+
+namespace {
+struct Instructions {
+  std::array<std::uint32_t, kPaths>& values;
+};
+void describe(Instructions& c, config::Visitor& v) {
+  for (unsigned i = 0; i < kPaths; ++i)
+    v(c.values[i], {kTable[i].name, "instructions", kTable[i].doc, kTable[i].source, config::between(0, 10'000'000)});
+}
+}  // namespace
+
+void describe(PathCostConfig& c, config::Visitor& v) {
+  v(c.timing, {"timing", "", "costed: paths take time; free: Xen takes none", "design"});
+  v(c.cycles_per_100_instructions, {"cycles_per_100_instructions", "cycles", "CPI of Xen's own code, times 100, cache misses on charged lines apart",
+                                    "uncalibrated", config::between(10, 10'000)});
+  v(c.vm_exit_cycles, {"vm_exit_cycles", "cycles", "hardware part of a VM exit", "uncalibrated", config::between(0, 100'000)});
+  v(c.vm_entry_cycles, {"vm_entry_cycles", "cycles", "hardware part of a VM entry", "uncalibrated", config::between(0, 100'000)});
+  v(c.ipi_latency_cycles, {"ipi_latency_cycles", "cycles", "from ICR write to interrupt pending at the target",
+                           "uncalibrated", config::between(1, 1'000'000)});
+  Instructions i{c.instructions};
+  v(i, {"path_instructions", "", "instructions of each path", "docs/costs.md"});
+}
+
+void PathCost::charge(cpu::Pcpu& pcpu, Path path, std::span<const PhysAddr> lines) {
+  Use& u = use_[static_cast<unsigned>(path)];
+  ++u.count;
+  if (free()) return;
+  Cycles n = std::uint64_t{config_.instructions[static_cast<unsigned>(path)]} * config_.cycles_per_100_instructions / 100;
+  if (pcpu.core.timing != cpu::TimingKind::kFunctional)
+    for (PhysAddr a : lines)
+      n += pcpu.core.caches.access(pcpu.index, a, memory::AccessKind::kLoad, pcpu.core.now + n).latency;
+  u.cycles += n;
+  pcpu.core.advance(n, cpu::CpiCategory::kHypervisor);
+}
+
+void PathCost::charge_many(cpu::Pcpu& pcpu, Path path, std::uint64_t count) {
+  Use& u = use_[static_cast<unsigned>(path)];
+  u.count += count;
+  if (free()) return;
+  const Cycles n =
+      count * config_.instructions[static_cast<unsigned>(path)] * config_.cycles_per_100_instructions / 100;
+  u.cycles += n;
+  pcpu.core.advance(n, cpu::CpiCategory::kHypervisor);
+}
+
+void PathCost::charge_vm_exit(cpu::Pcpu& pcpu) {
+  if (!free()) pcpu.core.advance(config_.vm_exit_cycles, cpu::CpiCategory::kVmTransition);
+}
+
+void PathCost::charge_vm_entry(cpu::Pcpu& pcpu) {
+  if (!free()) pcpu.core.advance(config_.vm_entry_cycles, cpu::CpiCategory::kVmTransition);
+}
+
+void PathCost::charge_lock_wait(cpu::Pcpu& pcpu, Cycles until) {
+  if (!free() && until > pcpu.core.now) pcpu.core.advance(until - pcpu.core.now, cpu::CpiCategory::kLock);
+}
+
+}  // namespace xensim::xen

@@ -1,0 +1,116 @@
+// Guest time: pvclock (vcpu_time_info), wall clock, runstate areas, and the vCPU timers. Structures and the version
+// protocol are those of public/xen.h and public/vcpu.h.
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "models/xen/hypervisor.h"
+
+namespace xensim::xen {
+
+namespace {
+
+// system time = ((tsc − stamp) << shift) × mul / 2^32, with shift possibly negative: the pair for a TSC frequency.
+struct TscScale {
+  std::uint32_t mul;
+  std::int8_t shift;
+};
+TscScale scale_for(std::uint64_t hz) {
+  std::uint64_t ticks = hz;
+  int shift = 0;
+  while (ticks > 2'000'000'000u) {
+    ticks >>= 1;
+    --shift;
+  }
+  while (ticks <= 1'000'000'000u) {
+    ticks <<= 1;
+    ++shift;
+  }
+  // mul = 10^9 × 2^32 / ticks, for ticks in (10^9, 2 × 10^9].
+  const auto mul = static_cast<std::uint32_t>((static_cast<unsigned __int128>(1'000'000'000u) << 32) / ticks);
+  return {mul, static_cast<std::int8_t>(shift)};
+}
+
+}  // namespace
+
+static void write_area(memory::PhysicalMemory& memory, const GuestArea& a, const void* data, unsigned size) {
+  const auto* p = static_cast<const std::uint8_t*>(data);
+  const unsigned n = std::min(size, a.first_bytes);
+  memory.write_bytes(a.first, {p, n});
+  if (n < size) memory.write_bytes(a.second, {p + n, size - n});
+}
+
+// One stamp at creation serves for ever: the TSC is invariant and common to all pCPUs. Rewritten where Xen rewrites it,
+// so that software which waits for an update sees one.
+void Hypervisor::update_time_info(Vcpu& v) {
+  if (v.model || v.time_written) return;
+  v.time_written = true;
+  const TscScale scale = scale_for(tsc_hz);
+  vcpu_time_info_t t{};
+  v.time_version += 2;
+  t.version = v.time_version;
+  t.tsc_timestamp = guest_tsc(v, v.domain.created_at);
+  t.system_time = ns(v.domain.created_at);
+  t.tsc_to_system_mul = scale.mul;
+  t.tsc_shift = scale.shift;
+  t.flags = 1;  // PVCLOCK_TSC_STABLE_BIT
+  memory.write_bytes(v.vcpu_info + 32, {reinterpret_cast<const std::uint8_t*>(&t), sizeof t});
+  if (v.time_area.valid) write_area(memory, v.time_area, &t, sizeof t);
+}
+
+void Hypervisor::init_wallclock(Domain& d) {
+  shared_info_t* s = d.shared;
+  s->wc_version += 2;
+  s->wc_sec = config.wallclock_seconds;
+  s->wc_nsec = 0;
+}
+
+void Hypervisor::update_runstate_area(Vcpu& v) {
+  if (!v.runstate_area.valid) return;
+  const auto times = runstate_times(v, now());
+  if (v.domain.guest_64bit) {
+    vcpu_runstate_info_t r{};
+    r.state = static_cast<int>(v.runstate);
+    r.state_entry_time = ns(v.runstate_entry);
+    for (unsigned i = 0; i < 4; ++i) r.time[i] = ns(times[i]);
+    write_area(memory, v.runstate_area, &r, sizeof r);
+  } else {
+    std::array<std::uint32_t, 11> r{};  // state, entry time, 4 times; 44 bytes without the padding
+    r[0] = static_cast<std::uint32_t>(v.runstate);
+    const std::uint64_t entry = ns(v.runstate_entry);
+    std::memcpy(&r[1], &entry, 8);
+    for (unsigned i = 0; i < 4; ++i) {
+      const std::uint64_t n = ns(times[i]);
+      std::memcpy(&r[3 + 2 * i], &n, 8);
+    }
+    write_area(memory, v.runstate_area, r.data(), sizeof r);
+  }
+}
+
+long Hypervisor::set_singleshot_timer(Vcpu& v, std::uint64_t timeout_ns, bool future) {
+  const Nanoseconds t = ns(now());
+  if (future && timeout_ns < t) return -kEtime;
+  remove_timer(v.singleshot);
+  const Cycles deadline = std::max(cycles(timeout_ns), now());
+  tracer.timer_set(active_->pcpu->index, now(), trace_id(v), timeout_ns);
+  if (deadline != kNever) v.singleshot = add_timer(v.processor, deadline, TimerAction::kSingleshot, v.unit);
+  return 0;
+}
+
+void Hypervisor::set_periodic_timer(Vcpu& v, Nanoseconds period) {
+  remove_timer(v.periodic);
+  v.periodic_period = period;
+  if (period != 0)
+    v.periodic = add_timer(v.processor, now() + cycles(period), TimerAction::kPeriodic, v.unit);
+}
+
+void Hypervisor::arm_vlapic_timer(Vcpu& v) {
+  remove_timer(v.apic_timer);
+  const Cycles deadline = v.vlapic.timer_deadline();
+  if (deadline == kNever) return;
+  const std::uint64_t wait = deadline - guest_tsc(v, now());  // wraps for deadlines in the past
+  const bool past = deadline <= guest_tsc(v, now());
+  v.apic_timer = add_timer(v.processor, past ? now() : now() + wait, TimerAction::kVlapic, v.unit);
+}
+
+}  // namespace xensim::xen

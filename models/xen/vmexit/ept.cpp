@@ -1,0 +1,119 @@
+// EPT violations: what is not RAM is emulated. The instruction is executed by the core itself, once, with the page exposed
+// as a frame outside RAM; its accesses come back through mmio_read() and mmio_write(). So there is one set of instruction
+// semantics for guests and emulation.
+#include "models/xen/hypervisor.h"
+
+namespace xensim::xen {
+
+using F = cpu::VmcsField;
+
+namespace {
+constexpr std::uint64_t kApicPage = 0xfee00;
+constexpr std::uint32_t kExitsOnIo = 1u << 24;
+}  // namespace
+
+void Hypervisor::exit_ept_violation(PcpuState& c, Vcpu& v) {
+  const cpu::VmExitInfo x = c.pcpu->core.vm_exit;
+  const std::uint64_t gfn = x.guest_physical >> kPageShift;
+  const P2mEntry e = gfn >> 36 ? P2mEntry{} : v.domain.p2m->get(Gfn(gfn));
+  cost.charge(*c.pcpu, Path::kEptViolation);
+  tracer.npf(c.pcpu->index, x.guest_physical, e.type == P2mType::kInvalid ? ~std::uint64_t{0} : e.mfn.value,
+             static_cast<std::uint32_t>(x.qualification), static_cast<std::uint32_t>(e.type));
+  tracer.p2m_fault(c.pcpu->index, now(), trace_id(v), gfn, static_cast<std::uint32_t>(x.qualification), e.order);
+  // Rights may have been restored by another vCPU since.
+  if (e.type == P2mType::kRamRw) {
+    c.pcpu->core.mmu.invept(1, v.domain.p2m->eptp());
+    return;
+  }
+  // A fetch, or a page table of the guest's, in nowhere: nothing to emulate.
+  const bool fetch = x.qualification & 4, linear_valid = x.qualification & 0x80, final = x.qualification & 0x100;
+  if (fetch || !linear_valid || !final || gfn >> 32) {
+    inject_exception(v, cpu::kGp, 0);
+    return;
+  }
+  if (e.type != P2mType::kInvalid && e.type != P2mType::kMmioEmulated) {
+    crash_domain(v.domain, "EPT violation on a page of type " + std::to_string(static_cast<unsigned>(e.type)));
+    return;
+  }
+  cost.charge(*c.pcpu, gfn == kApicPage ? Path::kApicAccess : Path::kEmulate);
+  // An event that was being delivered through this page is delivered again by the re-entry; otherwise emulate.
+  if (!emulate_instruction(c, v, gfn, true)) inject_exception(v, cpu::kGp, 0);
+}
+
+bool Hypervisor::emulate_instruction(PcpuState& c, Vcpu& v, std::uint64_t first_gfn, bool mmio) {
+  cpu::Core& core = c.pcpu->core;
+  cpu::Vmx& vmx = core.vmx;
+  P2m& p2m = *v.domain.p2m;
+  std::vector<std::uint64_t> exposed;
+  if (mmio) exposed.push_back(first_gfn);
+  const std::uint64_t primary = vmx.read(F::kPrimaryControls);
+  vmx.write(F::kPrimaryControls, (primary & ~std::uint64_t{1u << 2 | 1u << 22}) & ~(mmio ? 0 : std::uint64_t{kExitsOnIo}));
+  if (v.reinject_info >> 31) {
+    vmx.write(F::kEntryInterruptionInfo, v.reinject_info & ~0x1000u);
+    vmx.write(F::kEntryExceptionError, v.reinject_error);
+    vmx.write(F::kEntryInstructionLength, v.reinject_length);
+    v.reinject_info = 0;
+  }
+  const std::uint64_t limit = core.instruction_limit;
+  bool done = false;
+  // An instruction touches at most a few pages that need exposing: source, destination, each perhaps crossing a page.
+  for (unsigned attempt = 0; attempt < 6 && !done; ++attempt) {
+    for (const std::uint64_t gfn : exposed) p2m.expose(Gfn(gfn), true);
+    bool entered = false;
+    emulating_ = true;
+    core.instruction_limit = core.instructions + 1;
+    cpu::StopReason stop = cpu::StopReason::kBudget;
+    if (vmx.enter(!v.vmcs_launched, entered).ok() && entered) stop = core.run(kNever);
+    core.instruction_limit = limit;
+    emulating_ = false;
+    for (const std::uint64_t gfn : exposed) p2m.expose(Gfn(gfn), false);
+    if (!entered) break;
+    v.vmcs_launched = true;
+    if (stop == cpu::StopReason::kBudget) {
+      core.vm_exit = {};
+      core.vmx.exit(cpu::ExitReason::kMonitorTrapFlag, 0);
+      core.vmx.commit_exit(false);
+      done = true;
+    } else if (const cpu::VmExitInfo& x = core.vm_exit;
+               (x.reason & 0xffff) == static_cast<std::uint32_t>(cpu::ExitReason::kEptViolation)) {
+      const std::uint64_t gfn = x.guest_physical >> kPageShift;
+      if (!mmio || gfn >> 32 || (x.qualification & 4) || !(x.qualification & 0x100)) break;
+      exposed.push_back(gfn);
+    } else if ((x.reason & 0xffff) == static_cast<std::uint32_t>(cpu::ExitReason::kExternalInterrupt)) {
+      handle_host_vector(c, static_cast<std::uint8_t>(x.interruption_info));
+    } else {
+      // The instruction itself exits for another reason (it was rewritten under our feet, or an event came first): let
+      // the guest run into that exit by itself.
+      done = true;
+    }
+  }
+  if (!exposed.empty()) core.mmu.invept(1, p2m.eptp());
+  const std::uint64_t after = vmx.read(F::kPrimaryControls);
+  vmx.write(F::kPrimaryControls, (after & ~std::uint64_t{kExitsOnIo}) | (primary & (kExitsOnIo | 1u << 2 | 1u << 22)));
+  return done;
+}
+
+std::uint64_t Hypervisor::mmio_read(cpu::Pcpu& pcpu, PhysAddr a, unsigned size) {
+  Vcpu* v = pcpus[pcpu.index].current;
+  const std::uint64_t gpa = a.value & ~P2m::kExposedBase;
+  std::uint64_t value = ~std::uint64_t{0};
+  if (v && gpa >> kPageShift == kApicPage) {
+    std::uint32_t r = 0;
+    if (v->vlapic.mmio_read(static_cast<std::uint32_t>(gpa & kPageMask), size, guest_tsc(*v, now()), r)) value = r;
+  }
+  tracer.mmio_read(pcpu.index, gpa, value);
+  return value;
+}
+
+void Hypervisor::mmio_write(cpu::Pcpu& pcpu, PhysAddr a, unsigned size, std::uint64_t value) {
+  Vcpu* v = pcpus[pcpu.index].current;
+  const std::uint64_t gpa = a.value & ~P2m::kExposedBase;
+  tracer.mmio_write(pcpu.index, gpa, value);
+  if (!v || gpa >> kPageShift != kApicPage) return;
+  const bool was_enabled = v->vlapic.software_enabled();
+  v->vlapic.mmio_write(static_cast<std::uint32_t>(gpa & kPageMask), size, static_cast<std::uint32_t>(value),
+                       guest_tsc(*v, now()));
+  vlapic_changed(*v, was_enabled);
+}
+
+}  // namespace xensim::xen

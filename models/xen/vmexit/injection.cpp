@@ -1,0 +1,159 @@
+// What a vCPU is given at VM entry: an event that an exit interrupted, an exception that a handler wants, or an interrupt
+// from the event-channel upcall or the vLAPIC, if the guest can take it; else an exit when it can (vmx_intr_assist).
+#include "models/xen/hypervisor.h"
+
+namespace xensim::xen {
+
+using F = cpu::VmcsField;
+
+namespace {
+constexpr std::uint32_t kValid = 1u << 31, kHasError = 1u << 11;
+constexpr std::uint32_t kInterruptWindow = 1u << 2, kNmiWindow = 1u << 22;
+}  // namespace
+
+bool Hypervisor::callback_by_vector(const Vcpu& v, std::uint8_t& vector) const {
+  const std::uint64_t via = v.domain.hvm_params[HVM_PARAM_CALLBACK_IRQ];
+  if (v.upcall_vector != 0 || via >> 56 != HVM_PARAM_CALLBACK_TYPE_VECTOR) return false;
+  vector = static_cast<std::uint8_t>(via);
+  return vector != 0;
+}
+
+bool Hypervisor::interrupt_waiting(const Vcpu& v) const {
+  std::uint8_t vector = 0;
+  if (v.nmi_pending) return true;
+  if (callback_by_vector(v, vector) && upcall_pending(v)) return true;
+  return v.vlapic.deliverable() >= 0;
+}
+
+void Hypervisor::prepare_injection(PcpuState& c, Vcpu& v) {
+  cpu::Vmx& vmx = c.pcpu->core.vmx;
+  const auto window = [&](std::uint32_t bit, bool on) {
+    const std::uint64_t old = vmx.read(F::kPrimaryControls);
+    const std::uint64_t now_set = on ? old | bit : old & ~std::uint64_t{bit};
+    if (old != now_set) vmx.write(F::kPrimaryControls, now_set);
+  };
+  const bool waiting = interrupt_waiting(v);
+  if (v.reinject_info & kValid || v.inject) {
+    if (v.reinject_info & kValid) {
+      vmx.write(F::kEntryInterruptionInfo, v.reinject_info & ~0x1000u);
+      vmx.write(F::kEntryExceptionError, v.reinject_error);
+      vmx.write(F::kEntryInstructionLength, v.reinject_length);
+      v.reinject_info = 0;
+    } else {
+      const cpu::Event& e = *v.inject;
+      vmx.write(F::kEntryInterruptionInfo, kValid | static_cast<std::uint32_t>(e.type) << 8 |
+                                               (e.has_error_code ? kHasError : 0) | e.vector);
+      if (e.has_error_code) vmx.write(F::kEntryExceptionError, e.error_code);
+      vmx.write(F::kEntryInstructionLength, e.instruction_length);
+      if (e.vector == cpu::kPfVec) {
+        c.pcpu->core.st.cr2 = e.cr2;
+        tracer.pf_inject(c.pcpu->index, e.error_code, e.cr2);
+      } else {
+        tracer.inj_exc(c.pcpu->index, e.vector, e.error_code);
+      }
+      ++v.stats.exceptions_injected;
+      v.inject.reset();
+    }
+    window(kInterruptWindow, waiting);
+    return;
+  }
+  if (!waiting) return;
+  cost.charge(*c.pcpu, Path::kInterruptInject);
+  const std::uint64_t shadow = vmx.read(F::kGuestInterruptibility);
+  if (v.nmi_pending) {
+    if ((shadow & 0xb) == 0) {
+      vmx.write(F::kEntryInterruptionInfo, kValid | 2u << 8 | cpu::kNmi);
+      v.nmi_pending = false;
+      window(kNmiWindow, false);
+      ++v.stats.interrupts_injected;
+      return;
+    }
+    window(kNmiWindow, true);
+    return;
+  }
+  const bool open = (vmx.read(F::kGuestRflags) & cpu::kIf) && (shadow & 3) == 0;
+  std::uint8_t vector = 0;
+  const bool callback = callback_by_vector(v, vector) && upcall_pending(v);
+  if (!callback) vector = static_cast<std::uint8_t>(v.vlapic.deliverable());
+  if (!open) {
+    window(kInterruptWindow, true);
+    tracer.intr_window(c.pcpu->index, vector, callback ? 3 : 1, 0);
+    return;
+  }
+  if (!callback) vector = v.vlapic.acknowledge();
+  vmx.write(F::kEntryInterruptionInfo, kValid | vector);
+  tracer.inj_virq(c.pcpu->index, vector, false);
+  ++v.stats.interrupts_injected;
+  window(kInterruptWindow, interrupt_waiting(v));
+}
+
+void Hypervisor::inject_exception(Vcpu& v, std::uint8_t vector, std::optional<std::uint32_t> error_code,
+                                  std::uint64_t cr2) {
+  cpu::Event e;
+  e.vector = vector;
+  e.has_error_code = error_code.has_value();
+  e.error_code = error_code.value_or(0);
+  e.cr2 = cr2;
+  v.inject = e;
+}
+
+void Hypervisor::vlapic_accept(Vcpu& v, std::uint8_t vector) {
+  if (!v.vlapic.software_enabled()) return;
+  v.vlapic.accept(vector, false);
+  vcpu_kick(v);
+}
+
+void VlapicBus::send_ipi(std::uint32_t, const cpu::IpiMessage& message) { hypervisor_.vlapic_ipi(vcpu_, message); }
+
+void Hypervisor::vlapic_ipi(Vcpu& from, const cpu::IpiMessage& m) {
+  using Mode = cpu::IpiMessage::Mode;
+  bool lowest_done = false;
+  for (auto& target : from.domain.vcpus) {
+    const bool self = target.get() == &from;
+    const bool hit = m.shorthand == 1   ? self
+                     : m.shorthand == 2 ? true
+                     : m.shorthand == 3 ? !self
+                                        : target->vlapic.matches(m);
+    if (!hit) continue;
+    Vcpu& t = *target;
+    switch (m.mode) {
+      case Mode::kFixed:
+        vlapic_accept(t, m.vector);
+        break;
+      case Mode::kLowestPriority:
+        if (!lowest_done) vlapic_accept(t, m.vector);
+        lowest_done = true;
+        break;
+      case Mode::kNmi:
+        t.nmi_pending = true;
+        vcpu_kick(t);
+        break;
+      case Mode::kInit:
+        if (!m.level_assert || self) break;
+        t.vlapic.init();
+        t.waiting_for_sipi = true;
+        if (!(t.pause_flags & kPauseDown)) {
+          t.pause_flags |= kPauseDown;
+          vcpu_sleep(t);
+        }
+        break;
+      case Mode::kStartup:
+        if (!t.waiting_for_sipi || t.runstate == Runstate::kRunning) break;
+        t.waiting_for_sipi = false;
+        start_vcpu_at(t, m.vector);
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+// The target's state is written through this pCPU's VMX unit; the sender's own context goes back in afterwards.
+void Hypervisor::start_vcpu_at(Vcpu& t, std::uint8_t vector) {
+  reset_vcpu_to_sipi(t, vector);
+  if (active_->current && !active_->current->model) load_context(*active_, *active_->current);
+  t.initialised = true;
+  vcpu_up(t);
+}
+
+}  // namespace xensim::xen
