@@ -280,7 +280,8 @@ void Mmu::cache(std::uint64_t linear, PhysAddr physical, Access access, View vie
 Outcome Mmu::fail(const WalkResult& w, std::uint64_t linear) {
   // A fault drops what is cached of the address (SDM 3, 4.10.4.1 and 28.4.3.1).
   tlb.flush_linear(context_.vpid, tlb.context().pcid, linear, false);
-  drop_soft_linear(LinearAddr(linear));
+  soft.flush_page(linear);
+  seen_flushes_ = tlb.flushes();
   if (w.status == WalkStatus::kPageFault) {
     const Outcome o = core_.raise(kPfVec, w.page_fault_error);
     core_.fault.cr2 = linear;
