@@ -1,0 +1,63 @@
+// The PVH domain builder: what libxl and libxenguest put into a new guest's memory, and the state in which its first
+// vCPU starts. In two steps, so that bad input is found before anything is simulated: plan() reads and checks, build()
+// cannot fail but for lack of memory. Layout as libxl 4.17's (XEN-GUEST-ABI.md A.2); entry state A.3.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/cpu/arch_state.h"
+#include "models/xen/domain/domain.h"
+#include "models/xen/domain/elf.h"
+
+namespace xensim::xen {
+
+class Hypervisor;
+
+using Bytes = std::shared_ptr<const std::vector<std::uint8_t>>;
+
+struct BuildRequest {
+  std::string place;        // for messages: the domain file
+  std::string kernel_name;
+  Bytes kernel;
+  Bytes ramdisk;            // null: none
+  std::string command_line;
+  std::uint64_t memory_mib = 0, max_memory_mib = 0;
+};
+
+struct LoadedRange {
+  std::uint64_t address = 0;   // guest-physical
+  Bytes bytes;                 // source
+  std::uint64_t offset = 0, size = 0;
+  std::uint64_t memory_size = 0;
+};
+
+struct BuildPlan {
+  std::vector<LoadedRange> ranges;
+  std::vector<E820Entry> memory_map;
+  std::uint64_t low_memory_end = 0, high_memory_end = 0;  // RAM is [0, low) and [4 GiB, high) if high is not 0
+  std::uint64_t entry = 0, start_info = 0;
+  std::uint64_t pages = 0, max_pages = 0;
+};
+
+// Special pages, from gfn 0xfeff8 on.
+inline constexpr std::uint64_t kSpecialPagesBase = 0xfeff8, kSpecialPages = 8;
+inline constexpr unsigned kSpecialXenstore = 4, kSpecialIoreq = 5, kSpecialIdentPt = 6, kSpecialConsole = 7;
+constexpr std::uint64_t special_gfn(unsigned i) { return kSpecialPagesBase + i; }
+
+// Throws UserError: bad kernel, too little memory for it, …
+BuildPlan plan_pvh(const BuildRequest& request);
+
+// One extent of RAM to populate: the caller charges time per extent.
+struct Extent {
+  std::uint64_t gfn;
+  unsigned order;
+};
+std::vector<Extent> extents_of(const BuildPlan& plan, bool use_1gb, bool use_2mb);
+
+// Fills populated memory: segments, start info, special pages, parameters, vCPU 0's state.
+void fill_pvh(Hypervisor& hypervisor, Domain& domain, const BuildPlan& plan);
+
+}  // namespace xensim::xen
