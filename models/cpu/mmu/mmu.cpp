@@ -142,6 +142,7 @@ void Mmu::drop_soft_linear(LinearAddr a) {
 }
 
 void Mmu::flush_current_pcid() {
+  context_changed();
   const Tlb::Context& t = tlb.context();
   tlb.flush_pcid(t.vpid, t.pcid, true);
   const std::uint64_t pcid_bits = context_.cr4 & kCr4Pcide ? 0xfff : 0;
@@ -151,6 +152,7 @@ void Mmu::flush_current_pcid() {
 }
 
 void Mmu::flush_current_vpid() {
+  context_changed();
   tlb.flush_vpid(context_.vpid, false);
   drop_soft([&](const PagingContext& p) { return p.vpid == context_.vpid; });
 }

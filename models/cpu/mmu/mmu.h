@@ -63,8 +63,9 @@ class Mmu {
   // without VPID, which are told by VMX non-root operation having changed since the last call, flush VPID 0 (SDM
   // 3, 28.4.3.1).
   void context_changed();
-  // MOV to CR3 (without the no-flush bit): drops non-global entries of the current PCID and VPID. Call it after
-  // context_changed(), so that the PCID is the new one (likewise below).
+  // MOV to CR3 (without the no-flush bit): drops non-global entries of the current PCID and VPID. This and the
+  // next do what context_changed() does first, so that the PCID and VPID are those of the registers as they are
+  // now.
   void flush_current_pcid();
   // Changes that flush everything of the current VPID (CR4.PGE, CR0.PG, …).
   void flush_current_vpid();
