@@ -5,6 +5,9 @@
 // guest) runs on the host's MXCSR as it stands and costs two STMXCSR; the rest loads the guest's control bits and
 // restores the host's. Operations are asm volatile: nothing but that keeps a compiler from moving arithmetic
 // across a change of MXCSR.
+//
+// What #XM leaves in the flags is the processor's, but for one case: the inexact flag beside an unmasked overflow
+// or underflow tells of the masked result (infinity, the denormal), not of the one with unbounded exponent.
 #pragma once
 
 #include "models/cpu/isa/sse_operands.h"
