@@ -147,6 +147,8 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   // Allocates and maps 2^order frames at gfn; false: out of memory.
   bool populate(Domain& d, Gfn gfn, unsigned order);
 
+  // Gives a model vCPU one more program to run.
+  void add_program(Vcpu& v, std::unique_ptr<ModelProgram> program);
   // The whole register state of a vCPU that does not run (a new domain's entry, a start-up IPI).
   void set_vcpu_state(Vcpu& v, const cpu::ArchState& st);
 
@@ -226,7 +228,7 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   void program_timer(PcpuState& c);
   void fire(PcpuState& c, const TimerEntry& e);
   Cycles run_model(PcpuState& c, Vcpu& v, Cycles until);
-  void complete_action(PcpuState& c, Vcpu& v);
+  void start_action(Vcpu& v, ModelAction action);
   void enter_guest(PcpuState& c, Vcpu& v);
   void prepare_injection(PcpuState& c, Vcpu& v);
   void load_context(PcpuState& c, Vcpu& v);

@@ -1,0 +1,54 @@
+#include "models/dom0/console_daemon.h"
+
+#include <string>
+
+namespace xensim::dom0 {
+
+namespace {
+constexpr std::uint64_t kOut = 1024, kOutCons = 3080, kOutProd = 3084;
+constexpr std::uint32_t kOutSize = 2048;
+}  // namespace
+
+void describe(ConsoleDaemonConfig& c, config::Visitor& v) {
+  v(c.wake_cycles, {"wake_cycles", "cycles", "one wake of xenconsoled", "uncalibrated", config::between(0, 10'000'000)});
+  v(c.cycles_per_byte, {"cycles_per_byte", "cycles", "moving one byte of console output", "uncalibrated", config::between(0, 10'000)});
+}
+
+void ConsoleDaemon::introduce(domid_t domid, Mfn ring, std::uint32_t port) { clients_[domid] = {ring, port}; }
+
+void ConsoleDaemon::release(domid_t domid) {
+  const auto it = clients_.find(domid);
+  if (it == clients_.end()) return;
+  drain(domid, it->second);
+  if (xen::Domain* dom0 = hypervisor_.find_domain(0)) hypervisor_.evtchn_close(*dom0, it->second.port);
+  clients_.erase(it);
+}
+
+std::uint64_t ConsoleDaemon::drain(domid_t domid, const Client& client) {
+  memory::PhysicalMemory& memory = hypervisor_.memory;
+  const PhysAddr ring = address_of(client.ring);
+  const auto prod = memory.read<std::uint32_t>(ring + kOutProd);
+  auto cons = memory.read<std::uint32_t>(ring + kOutCons);
+  const std::uint32_t n = prod - cons;
+  if (n == 0) return 0;
+  std::string text;
+  // More than a ring full is nonsense: xenconsoled takes nothing and resets its index.
+  if (n <= kOutSize)
+    for (std::uint32_t i = 0; i < n; ++i)
+      text.push_back(static_cast<char>(memory.read<std::uint8_t>(ring + kOut + ((cons + i) & (kOutSize - 1)))));
+  memory.write<std::uint32_t>(ring + kOutCons, prod);
+  if (!text.empty()) sink_(domid, text);
+  return text.size();
+}
+
+xen::ModelAction ConsoleDaemon::next(xen::Vcpu& vcpu, Cycles) {
+  for (const auto& [domid, client] : clients_) {
+    if (!hypervisor_.model_take_event(vcpu.domain, client.port)) continue;
+    const std::uint64_t n = drain(domid, client);
+    if (n > 0) hypervisor_.evtchn_send(vcpu.domain, client.port);
+    return xen::ModelAction::spend(config_.wake_cycles + n * config_.cycles_per_byte);
+  }
+  return xen::ModelAction::block();
+}
+
+}  // namespace xensim::dom0
