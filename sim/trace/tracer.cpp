@@ -91,14 +91,33 @@ void Tracer::flush(PcpuId p) {
     streams_[q].spill(join_path(config_.spill_folder, "trace.pcpu" + std::to_string(q) + ".spill"));
 }
 
+// Which vCPU is where, from the records themselves, so that the hot path need not keep it.
+void Tracer::end_runstates(Cycles now) {
+  struct Last {
+    PcpuId pcpu;
+    Runstate state;
+  };
+  std::map<VcpuId, Last> last;
+  MergedReader reader(streams_);
+  while (auto item = reader.next()) {
+    const Record& r = item->record;
+    if ((r.event & 0xfffff00f) == TRC_SCHED_RUNSTATE_CHANGE)
+      last[VcpuId::unpack(r.words[0])] = {item->pcpu, static_cast<Runstate>((r.event >> 4) & 3)};
+  }
+  for (const auto& [vcpu, l] : last) {
+    if (vcpu.domid == kIdleDomid || l.state == Runstate::kOffline) continue;
+    Cycles t = std::max(now, pcpus_[l.pcpu].latest);
+    runstate_change(l.pcpu, t, vcpu, l.state, Runstate::kOffline);
+    if (l.state == Runstate::kRunning) start(l.pcpu, t);
+  }
+}
+
 void Tracer::close(Cycles now) {
   if (streams_.empty() || closed_) return;
-  for (PcpuId p = 0; p < streams_.size(); ++p) {
-    flush(p);
-    if (!pcpus_[p].current) continue;
-    emit<true>(p, std::max(now, pcpus_[p].latest), TRC_SCHED_CONTINUE_RUNNING, pcpus_[p].current->packed());
-    flush(p);
-  }
+  enabled_ = true;
+  for (PcpuId p = 0; p < streams_.size(); ++p) flush(p);
+  end_runstates(now);
+  for (PcpuId p = 0; p < streams_.size(); ++p) flush(p);
   enabled_ = false;
   closed_ = true;
   // Every sink gets its turn, so that one full disk does not cost the other file.

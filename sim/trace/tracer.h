@@ -9,7 +9,8 @@
 // unless their arguments cost something.
 //
 // xenalyze (XEN-GUEST-ABI.md, part F.2) wants from callers: start() once per pCPU before anything else; a vCPU
-// enters kRunning only from kRunnable, on the pCPU where the one before has left kRunning; between vmexit() and
+// enters kRunning only from kRunnable, on the pCPU where the one before has left kRunning; the first record of a
+// vCPU is kOffline → kBlocked when it is made (its first runstate is not accounted); between vmexit() and
 // vmentry() the handler's record(s). Exit reasons above 56 become points of xensim's own.
 #pragma once
 
@@ -59,9 +60,10 @@ class Tracer {
   void set_enabled(bool on);
 
   void add_sink(std::unique_ptr<Sink> sink);
-  // Writes all sinks' files. `now`: the end of the run, one time stamp for all pCPUs. Restates what runs (as
-  // CONTINUE_RUNNING), so that readers account the time up to the end. Throws UserError if a file cannot be
-  // written; then no file of any sink that failed appears under its final name. Further records are ignored.
+  // Writes all sinks' files. `now`: the end of the run, one time stamp for all pCPUs. Every vCPU that is
+  // not offline goes offline then, as when a toolstack pauses it: readers only account runstates that have ended.
+  // Throws UserError if a file cannot be written; then no file of any sink that failed appears under its final
+  // name. Further records are ignored.
   void close(Cycles now);
   // Of the Xen records of every pCPU, as xentrace's file would hold them (so xensim can recompute it from the
   // file). The same run has the same digest whatever the sinks. After close().
@@ -79,10 +81,6 @@ class Tracer {
   // The pCPU's first records: its idle vCPU becomes running.
   void start(PcpuId p, Cycles t);
   void runstate_change(PcpuId p, Cycles t, VcpuId v, Runstate from, Runstate to) {
-    if (!enabled_) [[likely]]
-      return;
-    if (to == Runstate::kRunning) pcpus_[p].current = v;
-    if (from == Runstate::kRunning) pcpus_[p].current.reset();
     timed(p, t,
           TRC_SCHED_RUNSTATE_CHANGE | static_cast<std::uint32_t>(from) << 8 | static_cast<std::uint32_t>(to) << 4,
           v.packed());
@@ -297,6 +295,7 @@ class Tracer {
   }
   void put(PcpuId p, Cycles t, std::uint32_t event, bool timed, std::span<const std::uint32_t> words);
   void flush(PcpuId p);
+  void end_runstates(Cycles now);
 
   bool enabled_ = false;
   bool closed_ = false;
@@ -305,7 +304,6 @@ class Tracer {
   std::vector<Stream> streams_;
   std::vector<Digest> digests_;
   struct Pcpu {
-    std::optional<VcpuId> current;
     Cycles latest = 0;  // of the records that have been flushed
   };
   std::vector<Pcpu> pcpus_;
