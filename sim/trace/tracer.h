@@ -9,8 +9,8 @@
 // unless their arguments cost something.
 //
 // xenalyze (XEN-GUEST-ABI.md, part F.2) wants from callers: start() once per pCPU before anything else; a vCPU
-// enters kRunning only from kRunnable, on the pCPU where the one before has left kRunning; the first record of a
-// vCPU is kOffline → kBlocked when it is made (its first runstate is not accounted); between vmexit() and
+// enters kRunning only from kRunnable, on the pCPU where the one before has left kRunning; a vCPU's
+// time is accounted from the pCPU's first switch away from idle; between vmexit() and
 // vmentry() the handler's record(s). Exit reasons above 56 become points of xensim's own.
 #pragma once
 

@@ -76,8 +76,9 @@ TEST_CASE("xenalyze's runstate times and exit counts are ours") {
     std::size_t vcpu = r.out.find("-- v0 --", domain);
     const VcpuSummary& s = ours.vcpus.at(v);
     CHECK(total(r.out, vcpu, "   running") == s.in_runstate[0]);
-    if (s.in_runstate[1] != 0) CHECK(total(r.out, vcpu, "  runnable") == s.in_runstate[1]);
-    CHECK(total(r.out, vcpu, "   blocked") == s.in_runstate[2]);
+    // xenalyze does not account what was before the pCPU's first switch from its idle vCPU.
+    if (v == kD1) CHECK(total(r.out, vcpu, "  runnable") == s.in_runstate[1] - 10'000);
+    CHECK(total(r.out, vcpu, "   blocked") == s.in_runstate[2] - 1'000);
   }
   CHECK(r.out.find(" CPUID                      20 ") != std::string::npos);
   CHECK(r.out.find(" VMCALL                     20 ") != std::string::npos);
@@ -118,5 +119,5 @@ TEST_CASE("xenalyze takes vCPUs that are runnable or running at the end of the r
   std::size_t d1 = r.out.find("-- v0 --", r.out.find("|-- Domain 1 --|"));
   std::size_t d2 = r.out.find("-- v0 --", r.out.find("|-- Domain 2 --|"));
   CHECK(total(r.out, d1, "   running") == 100'000);
-  CHECK(total(r.out, d2, "  runnable") == 100'100);
+  CHECK(total(r.out, d2, "  runnable") == 100'000);
 }
