@@ -52,7 +52,7 @@ Cache::Cache(const CacheConfig& config, std::string_view place, std::uint64_t se
 }
 
 void Cache::touch(std::uint32_t slot) {
-  const std::uint32_t set = slot / ways_;
+  const auto set = static_cast<std::uint32_t>(line_[slot] & set_mask_);
   if (recent_[set] == slot) return;
   recent_[set] = slot;
   replacement_->touch(set, slot - set * ways_);
@@ -73,7 +73,7 @@ std::uint32_t Cache::make_room(std::uint64_t line, Victim& victim) {
 void Cache::fill(std::uint32_t slot, std::uint64_t line, LineState s) {
   line_[slot] = line;
   state_[slot] = s;
-  const std::uint32_t set = slot / ways_;
+  const auto set = static_cast<std::uint32_t>(line & set_mask_);
   recent_[set] = slot;
   replacement_->touch(set, slot - set * ways_);
 }

@@ -72,7 +72,7 @@ class Cache {
   std::uint64_t line(std::uint32_t slot) const { return line_[slot]; }
   LineState state(std::uint32_t slot) const { return state_[slot]; }
   void set_state(std::uint32_t slot, LineState s) { state_[slot] = s; }
-  // The slot is used: for replacement, and for find_recent().
+  // The slot, which is valid, is used: for replacement, and for find_recent().
   void touch(std::uint32_t slot);
 
   struct Victim {

@@ -8,20 +8,28 @@
 
 #include "sim/base/types.h"
 
+namespace xensim::stats {
+class Group;
+}
+
 namespace xensim::cpu {
 
 enum class CpiCategory : std::uint8_t {
-  kBase,           // issue and execution of instructions
-  kFrontEnd,       // instruction cache and fetch
-  kBranch,         // misprediction
-  kL1, kL2, kL3, kRemoteCache, kDram,  // waiting for data, by where it came from
-  kTlbWalk,        // guest page tables' part of page walks (and L2 TLB hits)
-  kEptWalk,        // EPT's part
-  kVmTransition,   // VM exit and VM entry
-  kHypervisor,     // Xen's paths
-  kLock,           // waiting for a lock of Xen's
-  kModel,          // model programs (dom0)
-  kIdle,           // halted
+  kBase,      // issue and execution of instructions
+  kFrontEnd,  // instruction cache and fetch
+  kBranch,    // misprediction
+  kL1,
+  kL2,
+  kL3,
+  kRemoteCache,
+  kDram,          // waiting for data, by where it came from
+  kTlbWalk,       // guest page tables' part of page walks (and L2 TLB hits)
+  kEptWalk,       // EPT's part
+  kVmTransition,  // VM exit and VM entry
+  kHypervisor,    // Xen's paths
+  kLock,          // waiting for a lock of Xen's
+  kModel,         // model programs (dom0)
+  kIdle,          // halted
   kCount
 };
 
@@ -44,5 +52,8 @@ struct CpiStack {
     return *this;
   }
 };
+
+// One statistic per category, in cycles, under its name.
+void register_stats(stats::Group& g, const CpiStack& s);
 
 }  // namespace xensim::cpu

@@ -40,6 +40,10 @@
 #include "models/cpu/timing/timing_model.h"
 #include "models/memory/hierarchy.h"
 
+namespace xensim::stats {
+class Group;
+}
+
 namespace xensim::cpu {
 
 // Where page walks come from: Mmu::refill, or a test.
@@ -56,6 +60,7 @@ struct InorderStats {
   std::uint64_t guest_walk_reads = 0, ept_walk_reads = 0, walk_reads_skipped = 0;
   std::uint64_t store_buffer_full = 0, line_fill_buffers_full = 0;
 };
+void register_stats(stats::Group& g, const InorderStats& s);
 
 class InorderPipeline {
  public:

@@ -4,6 +4,7 @@
 
 #include "pipeline_bench.h"
 #include "sim/base/rng.h"
+#include "sim/stats/stats.h"
 
 using namespace xensim;
 using namespace xensim::cpu;
@@ -408,4 +409,16 @@ TEST_CASE("every CPI category has a name of its own") {
   for (unsigned i = 0; i < kCpiCategories; ++i)
     for (unsigned k = 0; k < i; ++k)
       CHECK(name_of(static_cast<CpiCategory>(i)) != name_of(static_cast<CpiCategory>(k)));
+}
+
+TEST_CASE("the CPI stack and the pipeline's counters are registered under their names") {
+  Bench b;
+  stats::Group g;
+  register_stats(g.group("cpi"), b.stack);
+  register_stats(g.group("inorder"), b.pipeline().stats);
+  b.run(conditional(), {}, false, Bench::kCode + 100);
+  const stats::Snapshot s = g.snapshot();
+  CHECK(s.number("cpi.base") == 1);
+  CHECK(s.number("inorder.branches") == 1);
+  CHECK(s.find("cpi.ept_walk") != nullptr);
 }
