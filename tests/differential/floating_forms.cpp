@@ -199,6 +199,7 @@ bool make(const Encoding& e, const AdjustFloating& adjust, Rng& rng, Instance& i
   ZydisDecodedInstruction insn;
   if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder, nullptr, bytes.data(), bytes.size(), &insn)))
     return false;
+  if (i.code.size() > insn.length) i.code.resize(insn.length);  // no ModRM
   while (i.code.size() < insn.length)
     i.code.push_back(static_cast<std::uint8_t>(rng.below(2) ? rng.below(24) : rng.next()));
   return adjust(rng, e.mnemonic, i, address);

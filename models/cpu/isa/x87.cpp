@@ -93,14 +93,19 @@ Outcome memory_destination(Core& c, const Op& op) {
   X87 after = c.st.x87;
   x87::take_host_image(after, image);
   Outcome result = Outcome::kNext;
-  // Unmasked invalid operation, overflow and underflow leave the destination alone; inexact does not.
+  // Unmasked invalid operation, overflow and underflow leave the destination alone (it must be writable all the
+  // same); inexact does not.
   constexpr unsigned kPreventsStore = 0x01 | 0x08 | 0x10;
-  if (!(after.status & ~after.control & kPreventsStore)) {
+  std::uint64_t a;
+  if (!c.linear_address(op, sizeof(T), true, a)) return Outcome::kFault;
+  if (after.status & ~after.control & kPreventsStore) {
+    result = c.mmu.probe_write(LinearAddr(a), sizeof(T), c.mmu.current_view());
+  } else {
     T v;
     std::memcpy(&v, operand, sizeof(T));
-    result = c.write(op, v);
-    if (failed(result)) return result;
+    result = c.write_linear(a, v);
   }
+  if (failed(result)) return result;
   c.st.x87 = after;
   note_instruction(c, op);
   note_operand(c, op);
