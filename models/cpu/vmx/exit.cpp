@@ -38,7 +38,7 @@ bool saves_resume_flag(const VmExitInfo& x) {
   }
 }
 
-constexpr std::uint32_t kAbortHostMsrLoad = 4;
+constexpr std::uint32_t kAbortMsrStore = 1, kAbortHostMsrLoad = 4;
 
 Segment flat_segment(std::uint16_t selector, std::uint32_t attr) { return {0, 0xffffffff, attr, selector}; }
 
@@ -48,7 +48,6 @@ void Vmx::commit_exit(bool load_host_state_area) {
   if (!non_root) return;  // a failed VM entry has been recorded already
   save_exit_information();
   save_guest_state();
-  store_msrs();
 
   non_root = false;
   preemption_deadline = kNever;
@@ -59,7 +58,9 @@ void Vmx::commit_exit(bool load_host_state_area) {
   ArchState& st = core_.st;
   st.activity = Activity::kActive;
   st.sti_shadow = st.mov_ss_shadow = st.nmi_blocked = false;
+  const bool stored = store_msrs();
   if (load_host_state_area) load_host_state();
+  if (!stored) abort(kAbortMsrStore);
 }
 
 // 27.2
@@ -185,10 +186,13 @@ void Vmx::load_host_state() {
   core_.update_mode();
   if (!controls.vpid()) core_.mmu.invvpid(1, 0, LinearAddr(0));
   core_.mmu.context_changed();
-  if (load_msrs(F::kExitMsrLoadCount, F::kExitMsrLoadAddress) != 0) {
-    vmcs_.set_abort(kAbortHostMsrLoad);
-    st.activity = Activity::kShutdown;
-  }
+  if (load_msrs(F::kExitMsrLoadCount, F::kExitMsrLoadAddress) != 0) abort(kAbortHostMsrLoad);
+}
+
+// 27.7: a VMX abort says why in the VMCS region and shuts the processor down.
+void Vmx::abort(std::uint32_t indicator) {
+  vmcs_.set_abort(indicator);
+  core_.st.activity = Activity::kShutdown;
 }
 
 }  // namespace xensim::cpu

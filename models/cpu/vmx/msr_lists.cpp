@@ -1,8 +1,9 @@
-// The MSR areas of VM entry and VM exit (SDM 3, 24.7.2, 26.4, 27.4): lists of 16-byte entries {index, reserved,
-// value}.
+// The MSR areas of VM entry and VM exit (SDM 3, 24.7.2, 26.4, 27.4, 27.6): lists of 16-byte entries {index,
+// reserved, value}. What RDMSR and WRMSR would do, without the registers that the VMCS has fields for and the
+// local APIC's.
 #include "models/cpu/core.h"
+#include "models/cpu/isa/msr.h"
 #include "models/cpu/vmx/capabilities.h"
-#include "models/cpu/vmx/entry_checks.h"
 #include "models/cpu/vmx/vmx.h"
 
 namespace xensim::cpu {
@@ -15,54 +16,10 @@ struct ListEntry {
   std::uint64_t value;
 };
 
-// The MSRs that a list can name: plain storage outside the VMCS.
-std::uint64_t* storage(ArchState& st, std::uint32_t index) {
-  switch (index) {
-    case 0x174:
-      return &st.msr.sysenter_cs;
-    case 0x175:
-      return &st.msr.sysenter_esp;
-    case 0x176:
-      return &st.msr.sysenter_eip;
-    case 0x1d9:
-      return &st.msr.debugctl;
-    case 0x277:
-      return &st.msr.pat;
-    case 0xc0000081:
-      return &st.msr.star;
-    case 0xc0000082:
-      return &st.msr.lstar;
-    case 0xc0000083:
-      return &st.msr.cstar;
-    case 0xc0000084:
-      return &st.msr.fmask;
-    case 0xc0000102:
-      return &st.msr.kernel_gs_base;
-    case 0xc0000103:
-      return &st.msr.tsc_aux;
-    default:
-      return nullptr;
-  }
-}
-
-// Would WRMSR take the value?
-bool acceptable(std::uint32_t index, std::uint64_t value) {
-  switch (index) {
-    case 0x175:
-    case 0x176:
-    case 0xc0000082:
-    case 0xc0000083:
-    case 0xc0000102:
-      return entry_checks::canonical(value);
-    case 0x1d9:
-      return (value & ~std::uint64_t{0xffc3}) == 0;
-    case 0x277:
-      return entry_checks::valid_pat(value);
-    case 0xc0000103:
-      return value >> 32 == 0;
-    default:
-      return true;
-  }
+bool may_be_listed(const ListEntry& e) {
+  const bool x2apic = e.index >= 0x800 && e.index <= 0x8ff;
+  const bool segment_base = e.index == 0xc0000100 || e.index == 0xc0000101;
+  return e.reserved == 0 && !x2apic && !segment_base;
 }
 
 }  // namespace
@@ -75,25 +32,24 @@ unsigned Vmx::load_msrs(VmcsField count_field, VmcsField address_field) {
     const PhysAddr at(address + std::uint64_t{i} * sizeof(ListEntry));
     if (i >= vmx_capability::kMaxMsrListEntries || !memory_.contains(at, sizeof(ListEntry))) return i + 1;
     const auto e = memory_.read<ListEntry>(at);
-    std::uint64_t* target = e.reserved == 0 ? storage(core_.st, e.index) : nullptr;
-    if (!target || !acceptable(e.index, e.value)) return i + 1;
-    *target = e.value;
+    if (!may_be_listed(e) || !isa::write_msr(core_, e.index, e.value)) return i + 1;
   }
   return 0;
 }
 
-// Stores the values of the MSRs that the exit list names.
-void Vmx::store_msrs() {
+// Stores the values of the MSRs that the exit list names; false: an entry is bad.
+bool Vmx::store_msrs() {
   const std::uint32_t count = vmcs_.read32(VmcsField::kExitMsrStoreCount);
   const std::uint64_t address = vmcs_.read(VmcsField::kExitMsrStoreAddress);
-  for (unsigned i = 0; i < count && i < vmx_capability::kMaxMsrListEntries; ++i) {
+  for (unsigned i = 0; i < count; ++i) {
     const PhysAddr at(address + std::uint64_t{i} * sizeof(ListEntry));
-    if (!memory_.contains(at, sizeof(ListEntry))) return;
+    if (i >= vmx_capability::kMaxMsrListEntries || !memory_.contains(at, sizeof(ListEntry))) return false;
     const auto e = memory_.read<ListEntry>(at);
-    const std::uint64_t* source = storage(core_.st, e.index);
-    const std::uint64_t value = e.index == 0xc0000080 ? core_.st.efer : source ? *source : 0;
+    std::uint64_t value = 0;
+    if (!may_be_listed(e) || !isa::read_msr(core_, e.index, value)) return false;
     memory_.write(at + offsetof(ListEntry, value), value);
   }
+  return true;
 }
 
 }  // namespace xensim::cpu

@@ -144,7 +144,8 @@ class Vmx {
   void save_preemption_timer();
   void load_host_state();
   unsigned load_msrs(VmcsField count, VmcsField address);
-  void store_msrs();
+  bool store_msrs();
+  void abort(std::uint32_t indicator);
 
   bool tpr_below_threshold() const;
   Outcome deliver_pending(const Event& event);

@@ -376,3 +376,29 @@ TEST_CASE("A VM exit saves the guest's registers, and the next entry brings them
   CHECK(m.core.rflags() == (kCf | kZf | 2));
   CHECK(m.core.st.long_mode_active());
 }
+
+TEST_CASE("The exit's MSR list stores what the guest left, and a bad entry is a VMX abort") {
+  VmxMachine m;
+  m.set(F::kExitMsrStoreCount, 1);
+  m.set(F::kExitMsrStoreAddress, 0x7000);
+  m.memory.write<std::uint64_t>(PhysAddr(0x7000), 0xc0000081);
+  m.enter();
+  m.core.st.msr.star = 0x23001000000000;
+  m.leave();
+  CHECK(m.memory.read<std::uint64_t>(PhysAddr(0x7008)) == 0x23001000000000);
+  m.memory.write<std::uint64_t>(PhysAddr(0x7000), 0xc0000101);
+  m.enter();
+  m.leave();
+  CHECK(m.memory.read<std::uint32_t>(VmxMachine::kVmcs + 4) == 1);
+  CHECK(m.core.st.activity == Activity::kShutdown);
+}
+
+TEST_CASE("Exits that save no RF keep the guest's, and the IA-32e mode control follows the guest") {
+  VmxMachine m;
+  m.enter();
+  m.core.set_rflags(2);
+  m.core.st.efer &= ~kEferLma;
+  m.leave();
+  CHECK(m.get(F::kGuestRflags) == 2);
+  CHECK_FALSE(bit(m.get(F::kEntryControls), 9));
+}
