@@ -128,7 +128,7 @@ Tally run_form(const Form& form, std::uint64_t seed, std::uint64_t cases) {
     Rng rng(seed + n, form.name);
     Instance i;
     bool made = false;
-    for (unsigned tries = 0; tries < 100 && !made; ++tries) {
+    for (unsigned tries = 0; tries < 1000 && !made; ++tries) {
       i = {};
       i.state = random_state(rng);
       made = form.make(rng, i);

@@ -43,7 +43,7 @@ struct MachineState {
 struct Instance {
   std::vector<std::uint8_t> code;
   MachineState state;
-  // A write to code or data before execution: sets bytes of the data area (address, bytes).
+  // Bytes of the data area that shall not be random: (address, bytes).
   std::vector<std::pair<std::uint64_t, std::vector<std::uint8_t>>> data;
 };
 
