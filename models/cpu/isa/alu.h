@@ -13,15 +13,18 @@ namespace xensim::cpu::isa {
 
 template <class O, class T>
 Outcome alu_register_register(Core& core, const Op& op) {
-  const T r = O::template apply<T>(core.flags, read_register<T>(core, op.reg), read_register<T>(core, op.rm));
-  if constexpr (O::kWrites) write_register<T>(core, op.reg, r);
+  // Held here, because the stores of the flags might change op for all that the compiler knows.
+  const unsigned to = op.reg;
+  const T r = O::template apply<T>(core.flags, read_register<T>(core, to), read_register<T>(core, op.rm));
+  if constexpr (O::kWrites) write_register<T>(core, to, r);
   return Outcome::kNext;
 }
 
 template <class O, class T>
 Outcome alu_register_immediate(Core& core, const Op& op) {
-  const T r = O::template apply<T>(core.flags, read_register<T>(core, op.reg), static_cast<T>(op.imm));
-  if constexpr (O::kWrites) write_register<T>(core, op.reg, r);
+  const unsigned to = op.reg;
+  const T r = O::template apply<T>(core.flags, read_register<T>(core, to), static_cast<T>(op.imm));
+  if constexpr (O::kWrites) write_register<T>(core, to, r);
   return Outcome::kNext;
 }
 
@@ -70,7 +73,8 @@ Handler bind_binary(const DecodedInstruction& d, Op&) {
 
 template <class O, class T>
 Outcome alu_register(Core& core, const Op& op) {
-  write_register<T>(core, op.reg, O::template apply<T>(core.flags, read_register<T>(core, op.reg)));
+  const unsigned to = op.reg;
+  write_register<T>(core, to, O::template apply<T>(core.flags, read_register<T>(core, to)));
   return Outcome::kNext;
 }
 
