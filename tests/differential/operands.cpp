@@ -175,7 +175,6 @@ bool make(const Template& t, Rng& rng, Instance& instance) {
       o = memory(rng, memory_bytes, c.address, instance.state);
     }
   }
-  // The upper half of a register that a 32-bit address uses may be anything.
   if (t.adjust && !t.adjust(rng, instance, c)) return false;
   std::uint8_t buffer[ZYDIS_MAX_INSTRUCTION_LENGTH];
   ZyanUSize length = sizeof buffer;
