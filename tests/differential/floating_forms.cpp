@@ -186,7 +186,7 @@ bool make(const Encoding& e, const AdjustFloating& adjust, Rng& rng, Instance& i
     tail = {static_cast<std::uint8_t>(0xc0 | reg << 3 | rm)};
   }
   if (e.mnemonic == ZYDIS_MNEMONIC_MASKMOVDQU || e.mnemonic == ZYDIS_MNEMONIC_MASKMOVQ)
-    i.state.gpr[cpu::kRdi] = operand_address(rng);
+    i.state.gpr[cpu::kRdi] = kMiddle + rng.below(64);
 
   i.code = e.opcode;
   if (rex) i.code.insert(std::find(i.code.begin(), i.code.end(), 0x0f), static_cast<std::uint8_t>(rex));

@@ -32,15 +32,15 @@ std::string compare_approximate(const Instance&, const Result& host, const Resul
 
 bool adjust(Rng& rng, ZydisMnemonic m, Instance& i, std::uint64_t address) {
   // An MMX instruction that faults may have entered MMX state before or not.
-  const bool may_fault =
-      (i.state.mxcsr & 0x1f80) != 0x1f80 || (address != 0 && (address & ~0xfffull) != (kMiddle & ~0xfffull));
+  const bool may_fault = m == ZYDIS_MNEMONIC_MASKMOVQ || (i.state.mxcsr & 0x1f80) != 0x1f80 ||
+                         (address != 0 && (address & ~0xfffull) != (kMiddle & ~0xfffull));
   if (may_fault) {
     i.state.x87.status &= 0xc7ff;
     i.state.x87.tag_valid = 0xff;
   }
   if (m == ZYDIS_MNEMONIC_LDMXCSR && address >= kData && address + 4 <= kData + kDataSize) {
     std::uint32_t v = random_mxcsr(rng);
-    if (rng.below(4) == 0) v |= 1u << (16 + rng.below(16));
+    if (rng.below(4) == 0) v |= 1u << (18 + rng.below(14));  // bit 17 is AMD's
     i.data.push_back({address,
                       {static_cast<std::uint8_t>(v), static_cast<std::uint8_t>(v >> 8),
                        static_cast<std::uint8_t>(v >> 16), static_cast<std::uint8_t>(v >> 24)}});
