@@ -39,6 +39,7 @@ TEST_CASE("what FXSAVE64 stores, FXRSTOR64 loads") {
   t.st().x87 = {};
   t.st().mxcsr = 0x1f80;
   for (auto& x : t.st().xmm) x.q[0] = x.q[1] = 0;
+  t.st().activity = Activity::kActive;
   t.program({0x48, 0x0f, 0xae, 0x0e});
   REQUIRE(t.completed());
   for (unsigned i = 0; i < 16; ++i) CHECK(t.st().xmm[i].q == before.xmm[i].q);
