@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "models/xen/sched/registry.h"
 #include "sim/base/error.h"
 #include "sim/base/expects.h"
 
@@ -18,6 +17,7 @@ constexpr std::uint64_t kLvtTscDeadlineMode = 2u << 17;
 
 void describe(HypervisorConfig& c, config::Visitor& v) {
   v(c.scheduler, {"sched", "", "scheduler, as on Xen's command line: credit2 or null", "Xen 4.17's default"});
+  v(c.schedulers, {"schedulers", "", "parameters of the schedulers", "Xen 4.17"});
   v(c.dom0_memory, {"dom0_mem", "bytes", "memory that dom0 keeps", "design", config::multiple_of(4096, 1 << 20, 1ull << 40)});
   v(c.xen_memory, {"xen_mem", "bytes", "memory of Xen itself", "design", config::multiple_of(4096, 8 << 20, 1ull << 36)});
   v(c.wallclock_seconds, {"wallclock", "s", "wall-clock time at reset, seconds since 1970", "design"});
@@ -37,7 +37,7 @@ Hypervisor::Hypervisor(const HypervisorConfig& cfg, memory::PhysicalMemory& mem,
       memory(mem),
       tracer(t),
       cost(cfg.path_cost),
-      policy(sched::make_policy(cfg.scheduler, *this, seed)),
+      policy(sched::make_policy(cfg.scheduler, cfg.schedulers, static_cast<unsigned>(cpus.size()), *this, seed)),
       tsc_hz(cpus.front()->core.config.tsc_hz) {
   // Xen itself sits in the first megabytes; the rest is the heap's. Frame 0 is nobody's, so that 0 is never a frame.
   const std::uint64_t first = config.xen_memory >> kPageShift;

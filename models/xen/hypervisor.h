@@ -26,6 +26,7 @@
 #include "models/xen/path_cost.h"
 #include "models/xen/public.h"
 #include "models/xen/sched/policy.h"
+#include "models/xen/sched/registry.h"
 #include "models/xen/timer.h"
 #include "sim/stats/stats.h"
 #include "sim/trace/tracer.h"
@@ -37,6 +38,7 @@ inline constexpr std::uint8_t kLocalTimerVector = 0xfa, kEventCheckVector = 0xfc
 
 struct HypervisorConfig {
   std::string scheduler = "credit2";
+  sched::PoliciesConfig schedulers;
   std::uint64_t dom0_memory = 256ull << 20;
   std::uint64_t xen_memory = 32ull << 20;
   std::uint32_t wallclock_seconds = 1'767'225'600;  // 2026-01-01 00:00:00 UTC
