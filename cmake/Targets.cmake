@@ -27,11 +27,15 @@ if(XENSIM_SANITIZE)
   target_link_options(xensim_options INTERFACE -fsanitize=address,undefined)
 endif()
 
-# xensim_library(NAME [DEPS target...]): a static library of every .cpp in the current source folder's DIR
-# (not its subfolders), which is how a folder and a target stay the same thing.
-function(xensim_library name dir)
+# xensim_library(NAME DIRS [DEPS target...]): a static library of every .cpp in these folders below the current source
+# folder (not in their subfolders), which is how a folder and a target stay the same thing.
+function(xensim_library name dirs)
   cmake_parse_arguments(ARG "" "" "DEPS;SYSTEM_INCLUDES" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${dir}/*.cpp)
+  set(sources)
+  foreach(dir IN LISTS dirs)
+    file(GLOB found CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${dir}/*.cpp)
+    list(APPEND sources ${found})
+  endforeach()
   if(sources)
     add_library(${name} STATIC ${sources})
     target_link_libraries(${name} PUBLIC xensim_options ${ARG_DEPS})

@@ -232,7 +232,6 @@ void Hypervisor::destroy_domain(domid_t domid) {
     memory.fill(address_of(m), 0, kPageSize << order);
     heap.free(m, order);
   }
-  if (domains_stats_) keep_domain_stats(d);
   graveyard.push_back(std::move(it->second));
   domains.erase(it);
 }

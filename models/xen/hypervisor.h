@@ -220,6 +220,9 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   void vlapic_ipi(Vcpu& from, const cpu::IpiMessage& message);
   void vlapic_accept(Vcpu& v, std::uint8_t vector);
 
+  // The run is over at `end`: what was counted is complete.
+  void finish(Cycles end) { end_ = end; }
+  Cycles end() const { return end_; }
   // Registers what is counted.
   void add_stats(stats::Group& root);
 
@@ -289,7 +292,6 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   void reset_vcpu_to_sipi(Vcpu& v, std::uint8_t vector);
   cpu::CpuidPolicy guest_policy(const Domain& d) const;
   void add_domain_stats(Domain& d);
-  void keep_domain_stats(Domain& d);
 
   void schedule(PcpuState& c);
   void runstate_change(Vcpu& v, Runstate to);
@@ -306,6 +308,7 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   std::map<std::uint64_t, TimerId> policy_timers_;
   SpinLock sched_lock_;
   bool emulating_ = false;
+  Cycles end_ = 0;
   stats::Group* domains_stats_ = nullptr;
 };
 

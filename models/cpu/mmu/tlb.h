@@ -13,6 +13,7 @@
 #include "models/cpu/mmu/soft_tlb.h"
 #include "sim/base/bits.h"
 #include "sim/base/types.h"
+#include "sim/config/param.h"
 
 namespace xensim::cpu {
 
@@ -29,6 +30,16 @@ struct TlbConfig {
 // What combined mappings are tagged with: bits 51:12 of the EPT pointer, and bit 0 to tell them from linear
 // mappings, whose tag is 0 (SDM 3, 28.4.1).
 constexpr std::uint64_t eptp_tag(std::uint64_t eptp) { return (eptp & mask(51, 12)) | 1; }
+
+inline void describe(TlbGeometry& c, config::Visitor& v) {
+  v(c.entries, {"entries", "count", "translations", "Skylake-SP", config::between(1, 65536)});
+  v(c.ways, {"ways", "count", "associativity; entries / ways must be a power of two", "Skylake-SP", config::between(1, 1024)});
+}
+inline void describe(TlbConfig& c, config::Visitor& v) {
+  v(c.l1i, {"l1i", "", "first level, instructions", ""});
+  v(c.l1d, {"l1d", "", "first level, data", ""});
+  v(c.l2, {"l2", "", "second level, unified", ""});
+}
 
 // A cached translation: a page of 2^page_shift bytes.
 struct TlbEntry {

@@ -1,0 +1,200 @@
+#include "models/machine/config.h"
+
+#include <algorithm>
+#include <set>
+
+#include "sim/base/error.h"
+#include "sim/base/file.h"
+
+namespace xensim::machine {
+
+void describe(MemoryConfig& c, config::Visitor& v) {
+  v(c.size, {"size", "bytes", "RAM of the machine", "design", config::multiple_of(4096, 64 << 20, 1ull << 42)});
+  describe(c.caches, v);
+}
+
+void describe(CpuConfig::Leaf& c, config::Visitor& v) {
+  v(c.eax, {"eax", "", "register EAX", "design"});
+  v(c.ebx, {"ebx", "", "register EBX", "design"});
+  v(c.ecx, {"ecx", "", "register ECX", "design"});
+  v(c.edx, {"edx", "", "register EDX", "design"});
+}
+
+void describe(CpuConfig& c, config::Visitor& v) {
+  v(c.count, {"count", "count", "physical CPUs", "design", config::between(1, memory::CacheSystem::kMostCpus)});
+  v(c.frequency, {"frequency", "Hz", "core and TSC clock", "design", config::between(1'000'000, 10'000'000'000)});
+  v(c.physical_bits, {"physical_bits", "count", "MAXPHYADDR", "design", config::between(46, 52)});
+  v(c.tlb, {"tlb", "", "modelled TLBs", ""});
+  v(c.timing, {"timing", "", "in-order timing model", ""});
+  v(c.cpuid, {"cpuid", "", "CPUID leaves that replace the default policy's, by \"leaf\" or \"leaf.subleaf\"", "design"});
+}
+
+void describe(Dom0Config& c, config::Visitor& v) {
+  v(c.vcpus, {"vcpus", "count", "vCPUs of dom0 (dom0_max_vcpus=)", "design", config::between(1, 64)});
+  v(c.toolstack, {"toolstack", "", "xl", ""});
+  v(c.console, {"console", "", "xenconsoled", ""});
+}
+
+void describe(MachineConfig& c, config::Visitor& v) {
+  v(c.seed, {"seed", "", "of every random stream", "design"});
+  v(c.quantum, {"quantum", "cycles", "how far a pCPU may run ahead of the others", "design", config::between(1, 10'000'000)});
+  v(c.cpu, {"cpu", "", "processors", ""});
+  v(c.memory, {"memory", "", "RAM and caches", ""});
+  v(c.xen, {"xen", "", "the modelled Xen", ""});
+  v(c.dom0, {"dom0", "", "the modelled dom0", ""});
+}
+
+std::span<const std::string_view> names_of(Timing) {
+  static constexpr std::array<std::string_view, 2> kNames{"functional", "inorder"};
+  return kNames;
+}
+
+void describe(DomainFile& c, config::Visitor& v) {
+  v(c.file, {"file", "", "path of a domain file in xl.cfg syntax", "design"});
+  v(c.text, {"text", "", "its content, if not to be read from the path", "design"});
+}
+
+void describe(ScenarioConfig& c, config::Visitor& v) {
+  v(c.description, {"description", "", "what the scenario shows", ""});
+  v(c.machine, {"machine", "file", "the machine, or the path of its file", ""});
+  v(c.domains, {"domains", "", "domain files, created in this order", ""});
+  v(c.timing, {"timing", "", "timing model: functional or inorder", "design"});
+  v(c.until, {"until", "ns", "simulated time at which the run ends; 0: when every domain has ended", "design"});
+  v(c.instructions, {"instructions", "instructions", "instructions after which the run ends; 0: no limit", "design"});
+  v(c.trace, {"trace", "", "trace files: xentrace, perfetto, text", "design"});
+}
+
+namespace {
+
+std::set<std::string> keys_of(const config::Json& schema) {
+  std::set<std::string> keys;
+  for (const auto& [key, value] : schema.at("properties").items()) keys.insert(key);
+  return keys;
+}
+
+std::string first_token(const std::string& assignment) {
+  if (assignment.empty() || assignment[0] != '/') return "";
+  return assignment.substr(1, assignment.find_first_of("/=", 1) - 1);
+}
+
+}  // namespace
+
+ScenarioConfig load_scenario(const std::string& path, const std::vector<std::string>& overrides,
+                             const std::vector<std::string>& more_domains) {
+  config::Document d = config::Document::from_file(path);
+  const std::set<std::string> scenario_keys = keys_of(config::schema_of<ScenarioConfig>("scenario"));
+  const std::set<std::string> machine_keys = keys_of(config::schema_of<MachineConfig>("machine"));
+  // A machine file alone is a scenario without domains.
+  if (d.json.is_object() && !d.json.contains("machine") &&
+      std::any_of(machine_keys.begin(), machine_keys.end(), [&](const std::string& k) { return d.json.contains(k); })) {
+    config::Json scenario = config::Json::object();
+    for (const auto& [key, value] : d.json.items())
+      if (scenario_keys.contains(key)) scenario[key] = value;
+    for (const auto& [key, value] : scenario.items()) d.json.erase(key);
+    scenario["machine"] = d.json;
+    d.json = scenario;
+  }
+  d.include("machine");
+  for (const std::string& o : overrides) {
+    const std::string token = first_token(o);
+    d.set(machine_keys.contains(token) && !scenario_keys.contains(token) ? "/machine" + o : o);
+  }
+  // A domain may be given as its path; relative to the scenario's folder.
+  if (d.json.contains("domains") && d.json["domains"].is_array())
+    for (config::Json& entry : d.json["domains"])
+      if (entry.is_string()) {
+        config::Json object = config::Json::object();
+        object["file"] = join_path(folder_of(path), entry.get<std::string>());
+        entry = object;
+      }
+  ScenarioConfig c;
+  config::load(c, d);
+  for (const std::string& file : more_domains) c.domains.push_back({file, ""});
+  for (DomainFile& f : c.domains)
+    if (f.text.empty()) f.text = read_file(f.file, 1 << 20);
+  for (const std::string& t : c.trace)
+    if (t != "xentrace" && t != "perfetto" && t != "text" && t != "none")
+      throw UserError(d.place("/trace"), "\"" + t + "\" is no kind of trace", "valid: xentrace, perfetto, text, none");
+  return c;
+}
+
+namespace {
+
+dom0::AfterShutdown after(config::OnShutdown a) {
+  switch (a) {
+    case config::OnShutdown::kRestart:
+    case config::OnShutdown::kCoredumpRestart:
+      return dom0::AfterShutdown::kRestart;
+    case config::OnShutdown::kRenameRestart:
+      return dom0::AfterShutdown::kRenameRestart;
+    case config::OnShutdown::kPreserve:
+      return dom0::AfterShutdown::kPreserve;
+    default:
+      return dom0::AfterShutdown::kDestroy;
+  }
+}
+
+xen::Bytes load_image(const std::string& path) {
+  const std::string text = read_file(path);
+  return std::make_shared<const std::vector<std::uint8_t>>(text.begin(), text.end());
+}
+
+}  // namespace
+
+std::vector<CheckedDomain> check_domains(const ScenarioConfig& scenario) {
+  std::vector<CheckedDomain> out;
+  const MachineConfig& m = scenario.machine;
+  std::uint64_t available = (m.memory.size - m.xen.xen_memory - m.xen.dom0_memory) >> 20, wanted = 0;
+  for (const DomainFile& f : scenario.domains) {
+    CheckedDomain c;
+    c.config = config::read_domain_config(config::parse_xl_cfg(f.text, f.file));
+    const config::DomainConfig& d = c.config;
+    if (d.type != config::DomainType::kPvh)
+      throw UserError(f.file, "type = \"" + std::string(config::name_of(d.type)) + "\" is not supported yet",
+                      "use type = \"pvh\"");
+    if (d.memory_mib < 1) throw UserError(f.file, "memory is missing or 0", "give memory in MiB");
+    for (const CheckedDomain& other : out)
+      if (other.config.name == d.name)
+        throw UserError(f.file, "a domain named \"" + d.name + "\" exists already (" + other.config.file + ")",
+                        "give it another name");
+    // Xen's own pages for a domain: EPT tables, VMCSs, shared info.
+    const std::uint64_t overhead = 1 + d.memory_mib / 256;
+    wanted += d.memory_mib + overhead;
+    if (d.memory_mib + overhead > available)
+      throw UserError(f.file,
+                      "memory = " + std::to_string(d.memory_mib) + " MiB is more than is free: the machine has " +
+                          std::to_string(m.memory.size >> 20) + " MiB, of which " + std::to_string(available) +
+                          " MiB are left for this domain",
+                      "lower memory, or raise /machine/memory/size");
+    available -= d.memory_mib + overhead;
+    xen::BuildRequest request;
+    request.place = f.file;
+    request.kernel_name = d.kernel;
+    request.kernel = load_image(d.kernel);
+    if (!d.ramdisk.empty()) request.ramdisk = load_image(d.ramdisk);
+    request.command_line = d.cmdline;
+    request.memory_mib = d.memory_mib;
+    request.max_memory_mib = d.maxmem_mib;
+    c.spec.plan = xen::plan_pvh(request);
+    c.spec.name = d.name;
+    c.spec.parameters.name = d.name;
+    c.spec.parameters.vcpus = d.vcpus;
+    c.spec.parameters.max_vcpus = d.maxvcpus;
+    if (d.maxvcpus > 128)
+      throw UserError(f.file, "maxvcpus = " + std::to_string(d.maxvcpus) + " is above 128", "lower it");
+    c.spec.parameters.scheduling = {d.cpu_weight, d.cap};
+    c.spec.parameters.max_pages = c.spec.plan.max_pages;
+    for (unsigned i = 0; i < d.maxvcpus && !d.cpus.empty(); ++i)
+      c.spec.parameters.hard_affinity.push_back(
+          config::expand_cpus(d.cpus[std::min<std::size_t>(i, d.cpus.size() - 1)], m.cpu.count, f.file));
+    c.spec.on_poweroff = after(d.on_poweroff);
+    c.spec.on_reboot = after(d.on_reboot);
+    c.spec.on_crash = after(d.on_crash);
+    c.spec.on_watchdog = after(d.on_watchdog);
+    c.spec.on_soft_reset = after(d.on_soft_reset);
+    out.push_back(std::move(c));
+  }
+  return out;
+}
+
+}  // namespace xensim::machine

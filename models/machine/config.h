@@ -1,0 +1,89 @@
+// A machine file and a scenario file as structs: what configs/schema/*.json describe and `xensim params` lists.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "models/cpu/core.h"
+#include "models/dom0/toolstack.h"
+#include "models/memory/cache_system.h"
+#include "models/xen/hypervisor.h"
+#include "sim/config/domain_config.h"
+#include "sim/config/load.h"
+#include "sim/config/param.h"
+
+namespace xensim::machine {
+
+struct MemoryConfig {
+  std::uint64_t size = 2ull << 30;
+  memory::CacheSystemConfig caches;
+};
+void describe(MemoryConfig& c, config::Visitor& v);
+
+struct CpuConfig {
+  std::uint32_t count = 2;
+  std::uint64_t frequency = 2'400'000'000;
+  std::uint32_t physical_bits = 46;
+  cpu::TlbConfig tlb;
+  cpu::InorderConfig timing;
+  // CPUID leaves that replace the default policy's: "0x7" or "0x7.0" → eax, ebx, ecx, edx.
+  struct Leaf {
+    std::uint32_t eax = 0, ebx = 0, ecx = 0, edx = 0;
+  };
+  std::map<std::string, Leaf> cpuid;
+};
+void describe(CpuConfig::Leaf& c, config::Visitor& v);
+void describe(CpuConfig& c, config::Visitor& v);
+
+struct Dom0Config {
+  std::uint32_t vcpus = 1;
+  dom0::ToolstackConfig toolstack;
+  dom0::ConsoleDaemonConfig console;
+};
+void describe(Dom0Config& c, config::Visitor& v);
+
+struct MachineConfig {
+  std::uint64_t seed = 1;
+  std::uint64_t quantum = 2000;
+  CpuConfig cpu;
+  MemoryConfig memory;
+  xen::HypervisorConfig xen;
+  Dom0Config dom0;
+};
+void describe(MachineConfig& c, config::Visitor& v);
+
+enum class Timing : std::uint8_t { kFunctional, kInorder };
+std::span<const std::string_view> names_of(Timing);
+
+// A domain file: where it is, and its text once it is read.
+struct DomainFile {
+  std::string file;
+  std::string text;
+};
+void describe(DomainFile& c, config::Visitor& v);
+
+struct ScenarioConfig {
+  std::string description;
+  MachineConfig machine;
+  std::vector<DomainFile> domains;
+  Timing timing = Timing::kInorder;
+  std::uint64_t until = 0;         // ns; 0: until every domain has ended
+  std::uint64_t instructions = 0;  // 0: no limit
+  std::vector<std::string> trace;
+};
+void describe(ScenarioConfig& c, config::Visitor& v);
+
+// Reads a scenario, or a machine file alone, with the overrides of --set (pointers into the scenario; a pointer that
+// starts with a key of the machine means the machine's). Domain files' texts are read. Throws UserError.
+ScenarioConfig load_scenario(const std::string& path, const std::vector<std::string>& overrides,
+                             const std::vector<std::string>& more_domains);
+
+// A domain file and its images, read and checked against the machine: what the toolstack needs. Throws UserError.
+struct CheckedDomain {
+  config::DomainConfig config;
+  dom0::DomainSpec spec;
+};
+std::vector<CheckedDomain> check_domains(const ScenarioConfig& scenario);
+
+}  // namespace xensim::machine

@@ -1,0 +1,159 @@
+#include "models/machine/machine.h"
+
+#include <algorithm>
+
+#include "sim/base/error.h"
+#include "sim/base/expects.h"
+#include "sim/base/units.h"
+
+namespace xensim::machine {
+
+namespace {
+
+cpu::CoreConfig core_config(const MachineConfig& m) {
+  cpu::CoreConfig c;
+  c.tsc_hz = m.cpu.frequency;
+  c.physical_bits = m.cpu.physical_bits;
+  c.tlb = m.cpu.tlb;
+  c.inorder = m.cpu.timing;
+  return c;
+}
+
+cpu::CpuidPolicy cpuid_policy(const MachineConfig& m) {
+  auto policy = cpu::CpuidPolicy::default_policy(m.cpu.frequency, m.cpu.physical_bits);
+  for (const auto& [name, leaf] : m.cpu.cpuid) {
+    const std::string place = "/machine/cpu/cpuid/" + name;
+    const auto dot = name.find('.');
+    const auto number = [&](const std::string& text) {
+      const std::uint64_t n = parse_unsigned(text, place);
+      if (n >> 32) throw UserError(place, "no 32-bit number", "write \"0x7\" or \"0x7.0\"");
+      return static_cast<std::uint32_t>(n);
+    };
+    policy.set(number(name.substr(0, dot)), dot == std::string::npos ? 0 : number(name.substr(dot + 1)),
+               {leaf.eax, leaf.ebx, leaf.ecx, leaf.edx});
+  }
+  return policy;
+}
+
+}  // namespace
+
+Machine::Machine(sc_core::sc_module_name name, const ScenarioConfig& s, std::vector<CheckedDomain> domains,
+                 std::unique_ptr<trace::Tracer> t, dom0::ConsoleSink sink)
+    : sc_module(name),
+      scenario(s),
+      tracer(std::move(t)),
+      memory(s.machine.memory.size),
+      caches(s.machine.memory.caches, s.machine.cpu.count, s.machine.cpu.frequency, s.machine.seed),
+      clock_(s.machine.cpu.frequency) {
+  const MachineConfig& m = scenario.machine;
+  const cpu::CpuidPolicy cpuid = cpuid_policy(m);
+  for (unsigned i = 0; i < m.cpu.count; ++i) {
+    pcpus.push_back(std::make_unique<cpu::Pcpu>(i, core_config(m), memory, caches, cpuid, pcpus,
+                                                m.xen.path_cost.ipi_latency_cycles));
+    cpu::Core& core = pcpus.back()->core;
+    core.random = Rng(m.seed, "cpu." + std::to_string(i) + ".rdrand");
+    core.set_timing(scenario.timing == Timing::kInorder ? cpu::TimingKind::kInorder : cpu::TimingKind::kFunctional);
+  }
+  hypervisor = std::make_unique<xen::Hypervisor>(m.xen, memory, pcpus, *tracer, m.seed);
+  hypervisor->on_guest_console_io = [sink](xen::Domain& d, std::string_view text) { sink(d.domid, text); };
+
+  memory_module_ = std::make_unique<MemoryModule>("memory", memory, clock_.time(1));
+  for (unsigned i = 0; i < m.cpu.count; ++i) {
+    modules_.push_back(std::make_unique<PcpuModule>(("pcpu" + std::to_string(i)).c_str(), *pcpus[i], clock_, m.quantum,
+                                                    run_state_));
+    modules_.back()->bus.bind(memory_module_->bus);
+  }
+
+  // dom0 exists from the start, as Xen builds it; its programs are the toolstack and the console daemon.
+  xen::DomainParametersForCreate p;
+  p.name = "Domain-0";
+  p.vcpus = p.max_vcpus = m.dom0.vcpus;
+  xen::Domain& dom0 = hypervisor->create_domain(0, xen::DomainKind::kModel, p);
+  dom0.pages = m.xen.dom0_memory >> kPageShift;
+  for (std::uint64_t left = dom0.pages; left > 0;) {
+    unsigned order = xen::Heap::kMaxOrder;
+    while (std::uint64_t{1} << order > left) --order;
+    while (!hypervisor->heap.allocate(order)) expects(order-- > 0);
+    left -= std::uint64_t{1} << order;
+  }
+  std::uint32_t dom_exc = 0;
+  expects(hypervisor->evtchn_bind_virq(dom0, VIRQ_DOM_EXC, 0, dom_exc) == 0);
+  auto daemon = std::make_unique<dom0::ConsoleDaemon>(*hypervisor, m.dom0.console, std::move(sink));
+  console = daemon.get();
+  std::vector<dom0::DomainSpec> specs;
+  for (CheckedDomain& d : domains) specs.push_back(std::move(d.spec));
+  auto xl = std::make_unique<dom0::Toolstack>(*hypervisor, m.dom0.toolstack, *console, std::move(specs), dom_exc);
+  toolstack = xl.get();
+  hypervisor->add_program(*dom0.vcpus[0], std::move(xl));
+  hypervisor->add_program(*dom0.vcpus[0], std::move(daemon));
+
+  stats.add("time_ns", "ns", "simulated time", [this] { return now_ns(); });
+  stats.add("time_cycles", "cycles", "simulated time in cycles of the core clock", [this] { return now(); });
+  stats.add("instructions", "instructions", "guest instructions retired", [this] { return instructions(); });
+  hypervisor->add_stats(stats);
+  caches.register_stats(stats.group("memory"));
+}
+
+Machine::~Machine() = default;
+
+Cycles Machine::now() const {
+  Cycles t = 0;
+  for (const auto& p : pcpus) t = std::max(t, p->core.now);
+  return t;
+}
+
+std::uint64_t Machine::instructions() const {
+  std::uint64_t n = 0;
+  for (const auto& p : pcpus) n += p->core.instructions;
+  return n;
+}
+
+RunEnd Machine::run() {
+  if (scenario.until != 0) run_state_.until = hypervisor->cycles(scenario.until);
+  if (scenario.instructions != 0) run_state_.instruction_limit = scenario.instructions;
+  run_state_.finished = [this] { return toolstack->all_ended() && !toolstack->specs().empty(); };
+  run_state_.heartbeat = heartbeat;
+  hypervisor->unpause_domain(*hypervisor->find_domain(0));
+  for (auto& m : modules_) m->wake(0, 0);
+  sc_core::sc_start();
+  if (run_state_.error) std::rethrow_exception(run_state_.error);
+  const Cycles end = std::min(std::max(now(), run_state_.until == kNever ? 0 : run_state_.until), kNever);
+  for (auto& m : modules_) m->catch_up(end);
+  hypervisor->finish(end);
+  if (run_state_.finished()) return RunEnd::kAllDomainsEnded;
+  if (run_state_.instructions >= run_state_.instruction_limit) return RunEnd::kInstructionLimit;
+  if (run_state_.until != kNever) return RunEnd::kTimeLimit;
+  return RunEnd::kStuck;
+}
+
+std::string Machine::explain() const {
+  std::string out;
+  const auto state = [](trace::Runstate r) {
+    static constexpr const char* kNames[] = {"running", "runnable", "blocked", "offline"};
+    return kNames[static_cast<unsigned>(r)];
+  };
+  for (const xen::PcpuState& c : hypervisor->pcpus) {
+    out += "pCPU " + std::to_string(c.pcpu->index) + ": time " + std::to_string(c.pcpu->core.now) + ", ";
+    out += c.current ? "runs d" + std::to_string(c.current->domain.domid) + "v" + std::to_string(c.current->id)
+                     : std::string("idle");
+    const Cycles next = c.pcpu->next_deadline();
+    out += next == kNever ? ", no timer or message pending\n" : ", next deadline " + std::to_string(next) + "\n";
+  }
+  for (const auto& [domid, d] : hypervisor->domains)
+    for (const auto& v : d->vcpus) {
+      if (v->pause_flags & xen::kPauseDown) continue;
+      out += "d" + std::to_string(domid) + "v" + std::to_string(v->id) + " (" + d->name + "): " + state(v->runstate);
+      if (v->pause_flags & xen::kPauseBlockedInPoll)
+        out += ", waits in SCHEDOP_poll";
+      else if (v->pause_flags & xen::kPauseBlocked)
+        out += ", waits for an event";
+      if (v->pause_flags & xen::kPausePaused) out += ", paused";
+      if (v->pause_flags & xen::kPauseShutdown) out += ", shut down";
+      if (!v->singleshot.pending() && !v->periodic.pending() && !v->apic_timer.pending() && !v->model)
+        out += ", no timer set";
+      out += "\n";
+    }
+  return out;
+}
+
+}  // namespace xensim::machine

@@ -1,0 +1,69 @@
+// The machine: builds every model from a configuration, binds them, and runs the simulation. The one place that knows
+// every model.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <systemc>
+#include <vector>
+
+#include "models/cpu/pcpu.h"
+#include "models/dom0/console_daemon.h"
+#include "models/dom0/toolstack.h"
+#include "models/machine/config.h"
+#include "models/machine/memory_module.h"
+#include "models/machine/pcpu_module.h"
+#include "models/memory/cache_system.h"
+#include "models/xen/hypervisor.h"
+#include "sim/stats/stats.h"
+#include "sim/trace/tracer.h"
+
+namespace xensim::machine {
+
+// Why a run ended.
+enum class RunEnd : std::uint8_t {
+  kAllDomainsEnded,
+  kTimeLimit,
+  kInstructionLimit,
+  kStuck,  // nothing can ever happen again, but domains are still there: the watchdog's case
+};
+
+class Machine final : public sc_core::sc_module {
+ public:
+  // tracer: made by the caller, on or off, with its sinks. Nothing is simulated yet.
+  Machine(sc_core::sc_module_name name, const ScenarioConfig& scenario, std::vector<CheckedDomain> domains,
+          std::unique_ptr<trace::Tracer> tracer, dom0::ConsoleSink console);
+  ~Machine() override;
+
+  // Simulates until every domain has ended, or a limit of the scenario. Rethrows what a model threw. Once per process.
+  RunEnd run();
+
+  // Local time of the pCPU that is furthest: the end of the run.
+  Cycles now() const;
+  Nanoseconds now_ns() const { return hypervisor->ns(now()); }
+  std::uint64_t instructions() const;
+  // Who waits for what: a line per pCPU and per vCPU.
+  std::string explain() const;
+
+  // Called after each activation of a pCPU, for a progress line; must not touch simulated state.
+  std::function<void()> heartbeat;
+
+  const ScenarioConfig scenario;
+  std::unique_ptr<trace::Tracer> tracer;
+  memory::PhysicalMemory memory;
+  memory::CacheSystem caches;
+  std::vector<std::unique_ptr<cpu::Pcpu>> pcpus;
+  std::unique_ptr<xen::Hypervisor> hypervisor;
+  dom0::ConsoleDaemon* console = nullptr;  // owned by dom0's vCPU
+  dom0::Toolstack* toolstack = nullptr;    // likewise
+  stats::Group stats;
+
+ private:
+  Clock clock_;
+  RunState run_state_;
+  std::unique_ptr<MemoryModule> memory_module_;
+  std::vector<std::unique_ptr<PcpuModule>> modules_;
+};
+
+}  // namespace xensim::machine

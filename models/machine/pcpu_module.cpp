@@ -1,0 +1,69 @@
+#include "models/machine/pcpu_module.h"
+
+#include <algorithm>
+
+#include "sim/base/expects.h"
+
+namespace xensim::machine {
+
+PcpuModule::PcpuModule(sc_core::sc_module_name name, cpu::Pcpu& pcpu, const Clock& clock, Cycles quantum,
+                       RunState& run)
+    : sc_module(name), bus("bus"), pcpu_(pcpu), clock_(clock), quantum_(quantum), run_(run) {
+  pcpu.waker = this;
+  SC_METHOD(activate);
+  sensitive << event_;
+  dont_initialize();
+}
+
+// The core's fast path stands on direct memory access: the RAM that the bus grants must be the one the core was built on.
+void PcpuModule::end_of_elaboration() {
+  tlm::tlm_generic_payload request;
+  tlm::tlm_dmi dmi;
+  request.set_address(0);
+  expects(bus->get_direct_mem_ptr(request, dmi));
+  expects(dmi.get_dmi_ptr() == pcpu_.core.memory.host(PhysAddr(0)));
+}
+
+void PcpuModule::arm(Cycles at) {
+  armed_ = at;
+  event_.cancel();
+  if (at == kNever) return;
+  const sc_core::sc_time t = clock_.time(at), now = sc_core::sc_time_stamp();
+  event_.notify(t > now ? t - now : sc_core::SC_ZERO_TIME);
+}
+
+void PcpuModule::wake(unsigned, Cycles at) {
+  // While it runs it looks at its own inbox; after the run it arms for what it found there.
+  if (!running_ && at < armed_) arm(std::max(at, pcpu_.core.now));
+}
+
+void PcpuModule::catch_up(Cycles at) {
+  if (pcpu_.core.now < at) pcpu_.core.advance(at - pcpu_.core.now, cpu::CpiCategory::kIdle);
+}
+
+void PcpuModule::activate() {
+  if (armed_ == kNever) return;
+  running_ = true;
+  try {
+    cpu::Core& core = pcpu_.core;
+    catch_up(armed_);
+    const std::uint64_t before = core.instructions;
+    core.instruction_limit = before + (run_.instruction_limit - run_.instructions);
+    if (core.instruction_limit < before) core.instruction_limit = ~std::uint64_t{0};
+    const Cycles until = std::min(core.now + quantum_, run_.until);
+    Cycles next = kNever;
+    if (core.now < run_.until) next = pcpu_.software->run(pcpu_, until);
+    run_.instructions += core.instructions - before;
+    if (next >= run_.until) next = kNever;
+    running_ = false;
+    arm(next);
+    if (run_.heartbeat) run_.heartbeat();
+    if (run_.instructions >= run_.instruction_limit || run_.finished()) sc_core::sc_stop();
+  } catch (...) {
+    running_ = false;
+    run_.error = std::current_exception();
+    sc_core::sc_stop();
+  }
+}
+
+}  // namespace xensim::machine

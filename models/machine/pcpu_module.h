@@ -1,0 +1,65 @@
+// A pCPU on SystemC's time line: one SC_METHOD with temporal decoupling. Each activation lets the pCPU's software run
+// ahead by at most a quantum, and arms itself for where it got to; an idle pCPU is armed for its next deadline, or not at
+// all until a message wakes it. Nothing is kept on a stack between activations.
+#pragma once
+
+#include <tlm>
+#include <tlm_utils/simple_initiator_socket.h>
+
+#include <exception>
+#include <functional>
+#include <systemc>
+
+#include "models/cpu/pcpu.h"
+
+namespace xensim::machine {
+
+// Cycles of the core clock ↔ SystemC time (its resolution is 1 fs here). Integers only.
+class Clock {
+ public:
+  explicit Clock(std::uint64_t hz) : hz_(hz) {}
+  sc_core::sc_time time(Cycles c) const {
+    const unsigned __int128 fs = (static_cast<unsigned __int128>(c) * 1'000'000'000'000'000u) / hz_;
+    return sc_core::sc_time::from_value(static_cast<sc_core::sc_time::value_type>(fs));
+  }
+
+ private:
+  std::uint64_t hz_;
+};
+
+// What the modules of a machine share.
+struct RunState {
+  Cycles until = kNever;        // no pCPU runs past this
+  std::uint64_t instruction_limit = ~std::uint64_t{0};  // of all pCPUs together
+  std::uint64_t instructions = 0;
+  std::exception_ptr error;
+  std::function<bool()> finished;   // asked after each activation
+  std::function<void()> heartbeat;  // called after each activation
+};
+
+class PcpuModule final : public sc_core::sc_module, public cpu::PcpuWaker {
+ public:
+  tlm_utils::simple_initiator_socket<PcpuModule> bus;
+
+  SC_HAS_PROCESS(PcpuModule);
+  PcpuModule(sc_core::sc_module_name name, cpu::Pcpu& pcpu, const Clock& clock, Cycles quantum, RunState& run);
+
+  void wake(unsigned pcpu, Cycles at) override;
+  // Brings an idle pCPU's local time up to `at` (the end of the run).
+  void catch_up(Cycles at);
+
+ private:
+  void activate();
+  void arm(Cycles at);
+  void end_of_elaboration() override;
+
+  cpu::Pcpu& pcpu_;
+  const Clock& clock_;
+  Cycles quantum_;
+  RunState& run_;
+  sc_core::sc_event event_;
+  Cycles armed_ = 0;
+  bool running_ = false;
+};
+
+}  // namespace xensim::machine

@@ -1,0 +1,39 @@
+#include "tools/xensim/console_logs.h"
+
+namespace xensim::tool {
+
+void ConsoleLogs::open(std::uint16_t domid, const std::string& name) {
+  names_[domid] = name;
+  logs_.try_emplace(name, folder_ + "/console-" + name + ".log");
+}
+
+void ConsoleLogs::write(std::uint16_t domid, std::string_view text) {
+  const auto name = names_.find(domid);
+  if (name == names_.end()) return;
+  Log& log = logs_.at(name->second);
+  log.file.write(text);
+  if (!terminal_) return;
+  for (const char c : text) {
+    if (c == '\n') {
+      show(name->second, log.line);
+      log.line.clear();
+    } else if (c != '\r') {
+      // The terminal gets text only: a guest cannot send it control sequences.
+      log.line.push_back(static_cast<unsigned char>(c) < 0x20 && c != '\t' ? '?' : c);
+    }
+  }
+}
+
+void ConsoleLogs::show(const std::string& name, std::string_view line) {
+  std::fprintf(terminal_, "%s| %.*s\n", name.c_str(), static_cast<int>(line.size()), line.data());
+}
+
+void ConsoleLogs::commit() {
+  for (auto& [name, log] : logs_) {
+    if (terminal_ && !log.line.empty()) show(name, log.line);
+    log.line.clear();
+    log.file.commit();
+  }
+}
+
+}  // namespace xensim::tool

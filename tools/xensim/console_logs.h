@@ -1,0 +1,41 @@
+// The domains' consoles: a log file per domain, and the terminal with the domain's name in front of each line.
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "sim/base/file.h"
+
+namespace xensim::tool {
+
+class ConsoleLogs {
+ public:
+  // folder: where console-NAME.log go. terminal: where lines are shown too; null: nowhere.
+  ConsoleLogs(std::string folder, std::FILE* terminal) : folder_(std::move(folder)), terminal_(terminal) {}
+
+  // A domain appears. A name that was there before (a restart) continues its log.
+  void open(std::uint16_t domid, const std::string& name);
+  void write(std::uint16_t domid, std::string_view text);
+  // The logs get their final names; unfinished lines are shown.
+  void commit();
+
+ private:
+  struct Log {
+    explicit Log(const std::string& path) : file(path) {}
+    AtomicFile file;
+    std::string line;  // not yet shown
+  };
+  void show(const std::string& name, std::string_view line);
+
+  std::string folder_;
+  std::FILE* terminal_;
+  std::map<std::string, Log> logs_;
+  std::map<std::uint16_t, std::string> names_;
+};
+
+}  // namespace xensim::tool

@@ -1,0 +1,79 @@
+// xensim: finds the sub-command, runs it, and turns errors into one message and an exit status.
+#include <array>
+#include <cstdio>
+#include <new>
+#include <string>
+#include <systemc>
+#include <vector>
+
+#include "sim/base/error.h"
+#include "sim/base/suggest.h"
+#include "tools/xensim/command.h"
+
+namespace {
+
+using namespace xensim;
+
+constexpr std::array<tool::Command, 6> kCommands{{
+    {"run", "simulate a scenario", tool::run_command},
+    {"bench", "measure the simulator's speed on this host", tool::bench_command},
+    {"params", "list every parameter with unit, default and source", tool::params_command},
+    {"stats", "show a stats.json, or compare two", tool::stats_command},
+    {"trace", "summarise or dump an xentrace file", tool::trace_command},
+    {"schema", "print the JSON schema of scenarios or machines", tool::schema_command},
+}};
+
+void print_help() {
+  std::puts(
+      "xensim - a cycle-level full-system simulator of the Xen architecture\n"
+      "\n"
+      "Usage: xensim COMMAND [ARGUMENT...]\n"
+      "\n"
+      "Commands:");
+  for (const tool::Command& c : kCommands)
+    std::printf("  %-8s %s\n", std::string(c.name).c_str(), std::string(c.summary).c_str());
+  std::puts(
+      "\n"
+      "'xensim COMMAND --help' explains a command. 'xensim --version' prints the version.\n"
+      "\n"
+      "Exit status: 0: every domain ended as it should; 1: a domain crashed, or the watchdog fired;\n"
+      "2: usage, configuration or input error.");
+}
+
+int dispatch(const std::vector<std::string>& arguments) {
+  if (arguments.empty()) {
+    print_help();
+    return tool::kUsage;
+  }
+  const std::string& name = arguments.front();
+  if (name == "--help" || name == "-h" || name == "help") {
+    print_help();
+    return tool::kOk;
+  }
+  if (name == "--version") {
+    std::puts("xensim " XENSIM_VERSION);
+    return tool::kOk;
+  }
+  for (const tool::Command& c : kCommands)
+    if (c.name == name) return c.run(std::span(arguments).subspan(1));
+  std::vector<std::string_view> names;
+  for (const tool::Command& c : kCommands) names.push_back(c.name);
+  const std::string near(nearest(name, names));
+  throw UserError("", "no command \"" + name + "\"",
+                  near.empty() ? "see 'xensim --help'" : "did you mean \"" + near + "\"?");
+}
+
+}  // namespace
+
+int sc_main(int argc, char** argv) {
+  try {
+    return dispatch({argv + 1, argv + argc});
+  } catch (const UserError& e) {
+    std::fflush(stdout);
+    std::fprintf(stderr, "xensim: %s\n", e.what());
+    return tool::kUsage;
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "xensim: out of host memory\n");
+    return tool::kUsage;
+  }
+}

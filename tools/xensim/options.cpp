@@ -1,0 +1,40 @@
+#include "tools/xensim/options.h"
+
+#include <vector>
+
+#include "sim/base/error.h"
+#include "sim/base/suggest.h"
+
+namespace xensim::tool {
+
+namespace po = boost::program_options;
+
+void parse_options(std::span<const std::string> arguments, const po::options_description& options,
+                   const po::positional_options_description& positional, const std::string& command) {
+  const std::string place = "xensim " + command;
+  const std::string see = "see 'xensim " + command + " --help'";
+  try {
+    po::variables_map vm;
+    const std::vector<std::string> args(arguments.begin(), arguments.end());
+    namespace style = po::command_line_style;
+    po::store(po::command_line_parser(args)
+                  .options(options)
+                  .positional(positional)
+                  .style(style::unix_style & ~style::allow_guessing)
+                  .run(),
+              vm);
+    po::notify(vm);
+  } catch (const po::unknown_option& e) {
+    std::vector<std::string> names;
+    for (const auto& o : options.options())
+      if (o->long_name() != "positional") names.push_back("--" + o->long_name());
+    const std::vector<std::string_view> views(names.begin(), names.end());
+    const std::string near(nearest(e.get_option_name(), views));
+    throw UserError(place, "no option \"" + e.get_option_name() + "\"",
+                    near.empty() ? see : "did you mean \"" + near + "\"?");
+  } catch (const po::error& e) {
+    throw UserError(place, e.what(), see);
+  }
+}
+
+}  // namespace xensim::tool

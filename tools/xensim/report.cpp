@@ -1,0 +1,125 @@
+#include "tools/xensim/report.h"
+
+#include <cinttypes>
+#include <cstdio>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "sim/base/units.h"
+
+namespace xensim::tool {
+
+namespace {
+
+struct Row {
+  std::string name, state;
+  std::uint64_t instructions = 0, guest_cycles = 0, run = 0, steal = 0, exits = 0;
+  std::array<std::uint64_t, 65> by_reason{};
+};
+
+std::string milliseconds(const xen::Hypervisor& hv, Cycles c) {
+  char text[32];
+  const Nanoseconds ns = hv.ns(c);
+  std::snprintf(text, sizeof text, "%" PRIu64 ".%03" PRIu64, ns / 1'000'000, ns / 1'000 % 1'000);
+  return text;
+}
+
+Row row_of(const xen::Hypervisor& hv, const xen::Domain& d) {
+  Row r;
+  r.name = d.name;
+  if (!d.shutdown)
+    r.state = "running";
+  else
+    r.state = d.triple_fault ? "triple fault" : std::string(xen::name_of(*d.shutdown));
+  for (const auto& v : d.vcpus) {
+    r.instructions += v->stats.instructions;
+    r.guest_cycles += v->stats.guest_cycles;
+    const auto times = hv.runstate_times(*v, hv.end());
+    r.run += times[0];
+    r.steal += times[1];
+    r.exits += v->stats.vm_exits;
+    for (std::size_t i = 0; i < r.by_reason.size(); ++i) r.by_reason[i] += v->stats.exits_by_reason[i];
+  }
+  return r;
+}
+
+const char* short_name(std::size_t reason) {
+  switch (reason) {
+    case 0: return "exception";
+    case 1: return "interrupt";
+    case 2: return "triple fault";
+    case 7: return "interrupt window";
+    case 10: return "CPUID";
+    case 12: return "HLT";
+    case 18: return "VMCALL";
+    case 28: return "CR access";
+    case 29: return "MOV DR";
+    case 30: return "I/O";
+    case 31: return "RDMSR";
+    case 32: return "WRMSR";
+    case 40: return "PAUSE";
+    case 48: return "EPT violation";
+    default: return nullptr;
+  }
+}
+
+const char* reason_of(machine::RunEnd end) {
+  switch (end) {
+    case machine::RunEnd::kAllDomainsEnded: return "every domain has ended";
+    case machine::RunEnd::kTimeLimit: return "the time limit was reached";
+    case machine::RunEnd::kInstructionLimit: return "the instruction limit was reached";
+    case machine::RunEnd::kStuck: return "nothing can happen any more";
+  }
+  return "";
+}
+
+}  // namespace
+
+void print_report(const machine::Machine& m, machine::RunEnd end, const std::string& out, double host_seconds) {
+  const xen::Hypervisor& hv = *m.hypervisor;
+  std::vector<Row> rows;
+  std::map<domid_t, const xen::Domain*> all;
+  for (const auto& d : hv.graveyard) all[d->domid] = d.get();
+  for (const auto& [domid, d] : hv.domains) all[domid] = d.get();
+  for (const auto& [domid, d] : all) rows.push_back(row_of(hv, *d));
+
+  std::printf("\n%-16s %-12s %14s %7s %10s %10s %9s\n", "domain", "state", "instructions", "CPI", "run ms", "steal ms",
+              "VM exits");
+  for (const Row& r : rows) {
+    const std::string cpi = r.instructions == 0 ? "-" : stats::to_string(stats::Ratio{r.guest_cycles, r.instructions, 2});
+    std::printf("%-16s %-12s %14" PRIu64 " %7s %10s %10s %9" PRIu64 "\n", r.name.c_str(), r.state.c_str(),
+                r.instructions, cpi.c_str(), milliseconds(hv, r.run).c_str(), milliseconds(hv, r.steal).c_str(), r.exits);
+  }
+  for (const Row& r : rows) {
+    if (r.exits == 0) continue;
+    std::printf("\nVM exits of %s:", r.name.c_str());
+    for (std::size_t i = 0; i < r.by_reason.size(); ++i) {
+      if (r.by_reason[i] == 0) continue;
+      const char* name = short_name(i);
+      std::printf(" %s %" PRIu64, name ? name : ("reason " + std::to_string(i)).c_str(), r.by_reason[i]);
+    }
+    std::printf("\n");
+  }
+  const double mips = host_seconds > 0 ? static_cast<double>(m.instructions()) / host_seconds / 1e6 : 0;
+  std::printf("\nSimulated %s ms: %s. Host: %.2f s, %.1f MIPS.\n", milliseconds(hv, m.now()).c_str(), reason_of(end),
+              host_seconds, mips);
+  if (m.tracer->records() > 0)
+    std::printf("Trace digest: %s (%" PRIu64 " records)\n", m.tracer->digest().c_str(), m.tracer->records());
+  std::printf("Written to %s: consoles, stats.json, host.json, config.json", out.c_str());
+  for (const std::string& kind : m.scenario.trace) {
+    if (kind == "xentrace") std::printf(", trace.xen");
+    if (kind == "perfetto") std::printf(", trace.pftrace");
+    if (kind == "text") std::printf(", trace.txt");
+  }
+  std::printf("\n");
+}
+
+std::string host_json(const machine::Machine& m, double host_seconds) {
+  nlohmann::ordered_json j;
+  j["seconds"] = host_seconds;
+  j["mips"] = host_seconds > 0 ? static_cast<double>(m.instructions()) / host_seconds / 1e6 : 0;
+  return j.dump(2) + "\n";
+}
+
+}  // namespace xensim::tool

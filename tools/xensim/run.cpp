@@ -1,0 +1,155 @@
+// xensim run: reads a scenario, builds the machine, simulates, and writes what happened.
+#include <unistd.h>
+
+#include <boost/program_options.hpp>
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+
+#include "models/machine/machine.h"
+#include "sim/base/error.h"
+#include "sim/base/file.h"
+#include "sim/base/units.h"
+#include "sim/stats/write.h"
+#include "sim/trace/perfetto_sink.h"
+#include "sim/trace/text_sink.h"
+#include "sim/trace/xentrace_sink.h"
+#include "tools/xensim/command.h"
+#include "tools/xensim/console_logs.h"
+#include "tools/xensim/heartbeat.h"
+#include "tools/xensim/options.h"
+#include "tools/xensim/report.h"
+
+namespace xensim::tool {
+
+namespace po = boost::program_options;
+
+namespace {
+
+struct RunOptions {
+  std::string scenario;
+  std::vector<std::string> domains, sets;
+  std::string timing, until, out, trace;
+  std::string instructions;
+  bool quiet = false;
+};
+
+RunOptions parse(std::span<const std::string> arguments, bool& help) {
+  RunOptions o;
+  std::vector<std::string> positional;
+  po::options_description visible("Options");
+  visible.add_options()
+      ("timing", po::value(&o.timing)->value_name("MODEL"), "functional: one cycle per instruction; inorder: pipeline, caches, TLBs")
+      ("until", po::value(&o.until)->value_name("TIME"), "end at this simulated time (10ms, 1s, …); default: when every domain has ended")
+      ("instructions", po::value(&o.instructions)->value_name("N"), "end after N guest instructions")
+      ("out", po::value(&o.out)->value_name("DIR"), "folder for consoles, statistics and traces (default: xensim-out)")
+      ("set", po::value(&o.sets)->value_name("/POINTER=VALUE"), "override a value of the scenario or its machine; may be repeated ('xensim params' lists them)")
+      ("trace", po::value(&o.trace)->value_name("KINDS"), "xentrace, perfetto, text (comma-separated), or none; default: the scenario's")
+      ("quiet,q", po::bool_switch(&o.quiet), "no consoles and no summary on standard output")
+      ("help,h", po::bool_switch(&help), "this text");
+  po::options_description all;
+  all.add(visible).add_options()("positional", po::value(&positional));
+  po::positional_options_description p;
+  p.add("positional", -1);
+  parse_options(arguments, all, p, "run");
+  if (help) {
+    std::cout << "Usage: xensim run SCENARIO.json [DOMAIN.cfg...] [OPTION...]\n\n"
+                 "Simulates the scenario (or a machine file alone) with its domains and those given here, which are\n"
+                 "created in this order.\n\n"
+              << visible
+              << "\nWritten to DIR: console-NAME.log per domain, stats.json (simulated facts only), host.json (host time),\n"
+                 "config.json (the effective configuration: 'xensim run DIR/config.json' repeats the run), trace.xen\n"
+                 "(for xenalyze), trace.pftrace (for ui.perfetto.dev), trace.txt.\n";
+    return o;
+  }
+  if (positional.empty()) throw UserError("xensim run", "no scenario given", "usage: xensim run SCENARIO.json [DOMAIN.cfg...]");
+  o.scenario = positional.front();
+  o.domains.assign(positional.begin() + 1, positional.end());
+  return o;
+}
+
+std::vector<std::string> trace_kinds(const std::string& text) {
+  std::vector<std::string> kinds;
+  std::size_t at = 0;
+  while (at <= text.size()) {
+    const std::size_t end = std::min(text.find(',', at), text.size());
+    const std::string kind = text.substr(at, end - at);
+    if (kind != "xentrace" && kind != "perfetto" && kind != "text" && kind != "none")
+      throw UserError("--trace", "\"" + kind + "\" is no kind of trace", "valid: xentrace, perfetto, text, none");
+    if (kind != "none") kinds.push_back(kind);
+    at = end + 1;
+  }
+  return kinds;
+}
+
+std::unique_ptr<trace::Tracer> make_tracer(const machine::ScenarioConfig& s, const std::string& out) {
+  bool on = false;
+  for (const std::string& kind : s.trace) on |= kind != "none";
+  if (!on) return std::make_unique<trace::Tracer>();
+  trace::TracerConfig c;
+  c.pcpus = s.machine.cpu.count;
+  c.tsc_hz = s.machine.cpu.frequency;
+  c.spill_folder = out;
+  auto tracer = std::make_unique<trace::Tracer>(c);
+  for (const std::string& kind : s.trace) {
+    if (kind == "xentrace") tracer->add_sink(std::make_unique<trace::XentraceSink>(out + "/trace.xen"));
+    if (kind == "perfetto") tracer->add_sink(std::make_unique<trace::PerfettoSink>(out + "/trace.pftrace"));
+    if (kind == "text") tracer->add_sink(std::make_unique<trace::TextSink>(out + "/trace.txt"));
+  }
+  return tracer;
+}
+
+}  // namespace
+
+int run_command(std::span<const std::string> arguments) {
+  bool help = false;
+  const RunOptions o = parse(arguments, help);
+  if (help) return kOk;
+
+  machine::ScenarioConfig scenario = machine::load_scenario(o.scenario, o.sets, o.domains);
+  if (!o.timing.empty()) {
+    if (o.timing != "functional" && o.timing != "inorder")
+      throw UserError("--timing", "\"" + o.timing + "\" is no timing model", "valid: functional, inorder");
+    scenario.timing = o.timing == "functional" ? machine::Timing::kFunctional : machine::Timing::kInorder;
+  }
+  if (!o.until.empty()) scenario.until = parse_duration(o.until, "--until");
+  if (!o.instructions.empty()) scenario.instructions = parse_unsigned(o.instructions, "--instructions");
+  if (!o.trace.empty()) scenario.trace = trace_kinds(o.trace);
+  const std::string out = o.out.empty() ? "xensim-out" : o.out;
+
+  // Everything that can be wrong is found before anything is written.
+  std::vector<machine::CheckedDomain> domains = machine::check_domains(scenario);
+  for (const machine::CheckedDomain& d : domains)
+    for (const std::string& w : d.config.warnings) std::fprintf(stderr, "xensim: warning: %s\n", w.c_str());
+
+  make_folder(out);
+  ConsoleLogs consoles(out, o.quiet ? nullptr : stdout);
+  machine::Machine m("machine", scenario, std::move(domains), make_tracer(scenario, out),
+                     [&](domid_t domid, std::string_view text) { consoles.write(domid, text); });
+  m.toolstack->on_create = [&](domid_t domid, const std::string& name) { consoles.open(domid, name); };
+  Heartbeat heartbeat(m, isatty(STDERR_FILENO) && !o.quiet);
+  m.heartbeat = [&] { heartbeat.tick(); };
+
+  const auto start = std::chrono::steady_clock::now();
+  const machine::RunEnd end = m.run();
+  const std::chrono::duration<double> host = std::chrono::steady_clock::now() - start;
+  heartbeat.clear();
+
+  m.tracer->close(m.now());
+  consoles.commit();
+  write_file(out + "/stats.json", stats::to_json(m.stats.snapshot()));
+  write_file(out + "/config.json", config::save(scenario).dump(2) + "\n");
+  write_file(out + "/host.json", host_json(m, host.count()));
+  if (!o.quiet) print_report(m, end, out, host.count());
+
+  if (end == machine::RunEnd::kStuck) {
+    std::fprintf(stderr, "xensim: nothing can happen any more, but not every domain has ended:\n%s", m.explain().c_str());
+    return kGuestFailed;
+  }
+  for (const dom0::DomainOutcome& d : m.toolstack->outcomes())
+    if (d.crashed) return kGuestFailed;
+  return kOk;
+}
+
+}  // namespace xensim::tool
