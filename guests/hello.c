@@ -18,8 +18,7 @@ static void print_version(uint32_t base) {
   xen_version(XENVER_extraversion, extra);
   print("Xen %u.%u by CPUID, %ld.%ld%s by hypercall\n", by_cpuid >> 16, by_cpuid & 0xffff, by_hypercall >> 16,
         by_hypercall & 0xffff, extra);
-  if (by_hypercall != (long)by_cpuid)
-    fail("CPUID and hypercall disagree about the version");
+  if (by_hypercall != (long)by_cpuid) fail("CPUID and hypercall disagree about the version");
 }
 
 static void print_processor(void) {
@@ -32,8 +31,8 @@ static void print_processor(void) {
 }
 
 static void print_memory_map(void) {
-  static const char *const types[] = {"?", "RAM", "reserved", "ACPI", "NVS", "unusable"};
-  const struct hvm_memmap_table_entry *entries = (const void *)start_info->memmap_paddr;
+  static const char* const types[] = {"?", "RAM", "reserved", "ACPI", "NVS", "unusable"};
+  const struct hvm_memmap_table_entry* entries = (const void*)start_info->memmap_paddr;
   for (uint32_t i = 0; i < start_info->memmap_entries; ++i)
     print("memory %016lx-%016lx %s\n", entries[i].addr, entries[i].addr + entries[i].size - 1,
           types[entries[i].type <= 5 ? entries[i].type : 0]);
@@ -42,12 +41,10 @@ static void print_memory_map(void) {
 int main(void) {
   print("hello from a PVH guest\n");
   uint32_t base = xen_cpuid_base();
-  if (!base)
-    fail("no Xen leaves in CPUID");
+  if (!base) fail("no Xen leaves in CPUID");
   print_version(base);
   struct cpuid hvm = cpuid(base + 4, 0);
-  if (hvm.eax & XEN_HVM_CPUID_DOMID_PRESENT)
-    print("domid %u\n", hvm.ecx);
+  if (hvm.eax & XEN_HVM_CPUID_DOMID_PRESENT) print("domid %u\n", hvm.ecx);
   print_processor();
   print("start info version %u, %u modules\n", start_info->version, start_info->nr_modules);
   print_memory_map();

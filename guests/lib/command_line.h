@@ -5,14 +5,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-void command_line_init(const char *text);
-const char *command_line(void);
+void command_line_init(const char* text);
+const char* command_line(void);
 
-/* The number (decimal, or hexadecimal after 0x) of "key=number"; fallback if the key is absent. Fails the guest if what
- * follows the key is not a number. */
-uint64_t option_number(const char *key, uint64_t fallback);
+/* The number (decimal, or hexadecimal after 0x) of "key=number"; fallback if the key is absent. Fails the guest if
+ * what follows the key is not a number. */
+uint64_t option_number(const char* key, uint64_t fallback);
 
 /* Whether the line has the word "key=value". */
-bool option_is(const char *key, const char *value);
+bool option_is(const char* key, const char* value);
 
 #endif

@@ -9,7 +9,7 @@
 #include "pvclock.h"
 #include "shared_info.h"
 
-static struct xencons_interface *ring;
+static struct xencons_interface* ring;
 static evtchn_port_t port;
 
 void console_init(void) {
@@ -19,7 +19,7 @@ void console_init(void) {
   if (frame == 0 || frame >= 1 << 20) /* not among the first 4 GiB, which are what is mapped */
     return;
   port = (evtchn_port_t)channel;
-  ring = (struct xencons_interface *)(frame << 12);
+  ring = (struct xencons_interface*)(frame << 12);
 }
 
 static void put(char c) {
@@ -33,32 +33,26 @@ static void put(char c) {
 }
 
 void console_put(char c) {
-  if (!ring)
-    return;
-  if (c == '\n')
-    put('\r');
+  if (!ring) return;
+  if (c == '\n') put('\r');
   put(c);
 }
 
 void console_notify(void) {
-  if (!ring)
-    return;
+  if (!ring) return;
   struct evtchn_send send = {.port = port};
   event_channel_op(EVTCHNOP_send, &send);
 }
 
 void console_flush(void) {
-  if (!ring)
-    return;
+  if (!ring) return;
   console_notify();
   while (__atomic_load_n(&ring->out_cons, __ATOMIC_ACQUIRE) != ring->out_prod) {
     /* The daemon sends an event when it has taken text; the time-out covers one that came before the poll. */
     event_clear(port);
-    if (__atomic_load_n(&ring->out_cons, __ATOMIC_ACQUIRE) == ring->out_prod)
-      break;
+    if (__atomic_load_n(&ring->out_cons, __ATOMIC_ACQUIRE) == ring->out_prod) break;
     struct sched_poll poll = {.nr_ports = 1, .timeout = system_time() + 10000000};
     set_xen_guest_handle(poll.ports, &port);
-    if (sched_op(SCHEDOP_poll, &poll) != 0)
-      sched_op(SCHEDOP_yield, NULL);
+    if (sched_op(SCHEDOP_poll, &poll) != 0) sched_op(SCHEDOP_yield, NULL);
   }
 }

@@ -5,7 +5,8 @@
 /* Finds ring and port by HVM parameters. Text written before, or in a domain without a console, is dropped. */
 void console_init(void);
 
-/* Puts one character into the ring, a carriage return before each line feed; yields the CPU while the ring is full. */
+/* Puts one character into the ring, a carriage return before each line feed; yields the CPU while the ring is
+ * full. */
 void console_put(char c);
 
 /* Tells the daemon that there is text. */

@@ -9,8 +9,7 @@
 void shut_down(unsigned reason) {
   console_flush();
   struct sched_shutdown shutdown = {.reason = reason};
-  for (;;)
-    sched_op(SCHEDOP_shutdown, &shutdown);
+  for (;;) sched_op(SCHEDOP_shutdown, &shutdown);
 }
 
 void succeed(void) {
@@ -18,7 +17,7 @@ void succeed(void) {
   shut_down(SHUTDOWN_poweroff);
 }
 
-void fail(const char *reason, ...) {
+void fail(const char* reason, ...) {
   va_list arguments;
   va_start(arguments, reason);
   print("%s: FAILED ", guest_name);

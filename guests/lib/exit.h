@@ -9,7 +9,7 @@ extern const char guest_name[];
 void succeed(void) __attribute__((noreturn));
 
 /* Prints "NAME: FAILED reason" and crashes the domain. */
-void fail(const char *reason, ...) __attribute__((noreturn, format(printf, 1, 2)));
+void fail(const char* reason, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
 /* Shuts the domain down (SHUTDOWN_* of xen/sched.h) once the console has taken all text. */
 void shut_down(unsigned reason) __attribute__((noreturn));

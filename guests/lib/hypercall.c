@@ -15,7 +15,8 @@ void hypercall_init(void) {
 uint32_t xen_cpuid_base(void) {
   for (uint32_t base = 0x40000000; base < 0x40010000; base += 0x100) {
     struct cpuid leaf = cpuid(base, 0);
-    if (leaf.ebx == XEN_CPUID_SIGNATURE_EBX && leaf.ecx == XEN_CPUID_SIGNATURE_ECX && leaf.edx == XEN_CPUID_SIGNATURE_EDX)
+    if (leaf.ebx == XEN_CPUID_SIGNATURE_EBX && leaf.ecx == XEN_CPUID_SIGNATURE_ECX &&
+        leaf.edx == XEN_CPUID_SIGNATURE_EDX)
       return base;
   }
   return 0;

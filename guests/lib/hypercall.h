@@ -26,36 +26,35 @@ static inline long hypercall4(long number, long a1, long a2, long a3, long a4) {
   return rax;
 }
 
-static inline long xen_version(unsigned command, void *argument) {
+static inline long xen_version(unsigned command, void* argument) {
   return hypercall4(__HYPERVISOR_xen_version, command, (long)argument, 0, 0);
 }
 
-static inline long memory_op(unsigned command, void *argument) {
+static inline long memory_op(unsigned command, void* argument) {
   return hypercall4(__HYPERVISOR_memory_op, command, (long)argument, 0, 0);
 }
 
-static inline long sched_op(unsigned command, void *argument) {
+static inline long sched_op(unsigned command, void* argument) {
   return hypercall4(__HYPERVISOR_sched_op, command, (long)argument, 0, 0);
 }
 
-static inline long vcpu_op(unsigned command, unsigned vcpu, void *argument) {
+static inline long vcpu_op(unsigned command, unsigned vcpu, void* argument) {
   return hypercall4(__HYPERVISOR_vcpu_op, command, vcpu, (long)argument, 0);
 }
 
-static inline long event_channel_op(unsigned command, void *argument) {
+static inline long event_channel_op(unsigned command, void* argument) {
   return hypercall4(__HYPERVISOR_event_channel_op, command, (long)argument, 0, 0);
 }
 
-static inline long hvm_op(unsigned command, void *argument) {
+static inline long hvm_op(unsigned command, void* argument) {
   return hypercall4(__HYPERVISOR_hvm_op, command, (long)argument, 0, 0);
 }
 
 /* 0, or a negative error code; *value is written on success only. */
-static inline long hvm_get_param(unsigned index, uint64_t *value) {
+static inline long hvm_get_param(unsigned index, uint64_t* value) {
   struct xen_hvm_param param = {.domid = DOMID_SELF, .index = index};
   long result = hvm_op(HVMOP_get_param, &param);
-  if (result == 0)
-    *value = param.value;
+  if (result == 0) *value = param.value;
   return result;
 }
 

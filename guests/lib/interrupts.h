@@ -11,10 +11,10 @@ struct frame {
   uint64_t rip, cs, rflags, rsp, ss;
 };
 
-typedef void interrupt_handler(struct frame *frame);
+typedef void interrupt_handler(struct frame* frame);
 
 /* Without a handler, an exception is reported and ends the guest as failed; so does any other vector. */
-void set_interrupt_handler(unsigned vector, interrupt_handler *handler);
+void set_interrupt_handler(unsigned vector, interrupt_handler* handler);
 
 /* Makes a vector use a stack of the interrupt stack table (1 = the fault stack; 0 = the current one). */
 void set_interrupt_stack(unsigned vector, unsigned index);
@@ -29,6 +29,6 @@ void interrupts_init(unsigned vcpu);
 unsigned current_vcpu(void);
 
 /* Prints vector, error code, RIP, CR2 and general registers. */
-void report_exception(const struct frame *frame);
+void report_exception(const struct frame* frame);
 
 #endif

@@ -2,7 +2,7 @@
 
 static uint8_t page[4096] __attribute__((aligned(4096)));
 
-volatile struct shared_info *shared_info = (volatile struct shared_info *)page;
+volatile struct shared_info* shared_info = (volatile struct shared_info*)page;
 
 void shared_info_init(void) {
   struct xen_add_to_physmap map = {
@@ -11,6 +11,5 @@ void shared_info_init(void) {
     struct sched_shutdown shutdown = {.reason = SHUTDOWN_crash};
     sched_op(SCHEDOP_shutdown, &shutdown);
   }
-  for (unsigned word = 0; word < 64; ++word)
-    shared_info->evtchn_mask[word] = ~0ul;
+  for (unsigned word = 0; word < 64; ++word) shared_info->evtchn_mask[word] = ~0ul;
 }

@@ -6,7 +6,7 @@
 
 #include "hypercall.h"
 
-extern volatile struct shared_info *shared_info;
+extern volatile struct shared_info* shared_info;
 
 /* Maps the page over a page of this image and masks every event. */
 void shared_info_init(void);

@@ -8,7 +8,7 @@
 
 #include <xen/arch-x86/hvm/start_info.h>
 
-extern const struct hvm_start_info *start_info;
+extern const struct hvm_start_info* start_info;
 
 /* Defined by each guest; returns 0 if all went well, else ends the guest as failed. */
 int main(void);

@@ -84,8 +84,7 @@ static inline uint64_t save_and_disable_interrupts(void) {
 }
 
 static inline void restore_interrupts(uint64_t flags) {
-  if (flags & 0x200)
-    enable_interrupts();
+  if (flags & 0x200) enable_interrupts();
 }
 
 static inline void pause(void) { asm volatile("pause" : : : "memory"); }
