@@ -243,11 +243,16 @@ Credit2Policy::UnitState Credit2Policy::state_of(UnitId id) const {
 
 std::string Credit2Policy::describe_unit(const Unit& u) const {
   const auto percent = u.load * 100 >> config_.load_precision_shift;
-  std::string out = "[" + std::to_string(u.domid) + "." + std::to_string(u.vcpu) + "] cpu=" + std::to_string(u.pcpu) +
-                    " credit=" + std::to_string(u.credit) + " [w=" + std::to_string(u.weight) + "]";
+  std::string out = "[" + std::to_string(u.domid) + "." + std::to_string(u.vcpu) +
+                    "] cpu=" + std::to_string(u.pcpu) + " credit=" + std::to_string(u.credit) +
+                    " [w=" + std::to_string(u.weight) + "]";
   if (capped(u)) out += " budget=" + std::to_string(u.budget) + "(" + std::to_string(u.quota) + ")";
   return out + " load=" + std::to_string(u.load) + " (~" + std::to_string(percent) + "%)" +
-         (u.parked ? " parked" : u.migrating ? " migrating" : u.runnable ? "" : " asleep") + "\n";
+         (u.parked      ? " parked"
+          : u.migrating ? " migrating"
+          : u.runnable  ? ""
+                        : " asleep") +
+         "\n";
 }
 
 std::string Credit2Policy::dump(Nanoseconds) const {
@@ -266,8 +271,8 @@ std::string Credit2Policy::dump(Nanoseconds) const {
   }
   out += "Domain info:\n";
   for (const auto& [domid, d] : domains_) {
-    out += "\tDomain: " + std::to_string(domid) + " w " + std::to_string(d.weight) + " c " + std::to_string(d.cap) +
-           " v " + std::to_string(d.units.size()) + "\n";
+    out += "\tDomain: " + std::to_string(domid) + " w " + std::to_string(d.weight) + " c " +
+           std::to_string(d.cap) + " v " + std::to_string(d.units.size()) + "\n";
     for (const Unit* u : d.units) out += "\t\t" + describe_unit(*u);
   }
   for (const auto& q : queues_) {

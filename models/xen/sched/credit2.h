@@ -1,32 +1,35 @@
-// The credit2 scheduler: Xen's default. After common/sched/credit2.c of Xen 4.17; behaviour and constants are Xen's,
-// and so are the names of the trace records.
+// The credit2 scheduler: Xen's default. After common/sched/credit2.c of Xen 4.17; behaviour and constants are
+// Xen's, and so are the names of the trace records.
 //
 // How it works.
-//  - Fair share. A unit has credit, in nanoseconds. While it runs it burns credit: one per nanosecond if its weight is
-//    the highest of its run queue, proportionally more if it is lower. The run queue is ordered by credit, highest
-//    first. When the best candidate has none left, an epoch ends: every unit of the queue gets credit_init more, and
-//    what was saved beyond that is clipped to carryover_max. So who slept comes back with much credit, and runs soon.
-//  - Slices. A unit runs until it has as much credit as the next in the queue, or none; not longer than max_timer or its
-//    budget, not shorter than min_timer. For `ratelimit` after it started it is not preempted, unless it yields.
-//  - Run queues. Some pCPUs share one (topology and `runqueue` say which). A unit belongs to one queue and has a pCPU in
-//    it, where it ran last; a pCPU of the same queue pulls it only if that pays for migrate_resist.
-//  - Tickling. A unit that enters a queue looks for a pCPU to come and take it: an idle one (whole idle cores first, soft
-//    affinity before hard), else the one where it gains most by preempting. That pCPU is marked tickled until it
-//    schedules; meanwhile others leave the unit to it.
-//  - Load. Queues and units have load averages over about a second. At the end of an epoch the pCPU compares its queue
-//    with the one that differs most, and pushes, pulls or swaps units if that evens them out.
-//  - Caps. A capped domain has a budget per cap_period. Its units take quotas of it to run and give back the rest; who
-//    finds none is parked until somebody gives back or the period's timer replenishes.
+//  - Fair share. A unit has credit, in nanoseconds. While it runs it burns credit: one per nanosecond if its
+//    weight is the highest of its run queue, proportionally more if it is lower. The run queue is ordered by
+//    credit, highest first. When the best candidate has none left, an epoch ends: every unit of the queue gets
+//    credit_init more, and what was saved beyond that is clipped to carryover_max. So who slept comes back with
+//    much credit, and runs soon.
+//  - Slices. A unit runs until it has as much credit as the next in the queue, or none; not longer than max_timer
+//    or its budget, not shorter than min_timer. For `ratelimit` after it started it is not preempted, unless it
+//    yields.
+//  - Run queues. Some pCPUs share one (topology and `runqueue` say which). A unit belongs to one queue and has a
+//    pCPU in it, where it ran last; a pCPU of the same queue pulls it only if that pays for migrate_resist.
+//  - Tickling. A unit that enters a queue looks for a pCPU to come and take it: an idle one (whole idle cores
+//    first, soft affinity before hard), else the one where it gains most by preempting. That pCPU is marked
+//    tickled until it schedules; meanwhile others leave the unit to it.
+//  - Load. Queues and units have load averages over about a second. At the end of an epoch the pCPU compares its
+//    queue with the one that differs most, and pushes, pulls or swaps units if that evens them out.
+//  - Caps. A capped domain has a budget per cap_period. Its units take quotas of it to run and give back the rest;
+//    who finds none is parked until somebody gives back or the period's timer replenishes.
 //
 // Where things are: credit2.cpp (pCPUs, domains, units, wake and sleep), credit2_schedule.cpp (candidate, slice,
-// credit), credit2_runqueue.cpp (queues, loads, tickling), credit2_budget.cpp (caps), credit2_balance.cpp (placement,
-// migration, balancing).
+// credit), credit2_runqueue.cpp (queues, loads, tickling), credit2_budget.cpp (caps), credit2_balance.cpp
+// (placement, migration, balancing).
 //
-// Order rules. Xen has a lock per queue, one for the scheduler and one per domain's budget, and gives up on a queue whose
-// lock is taken. Here one call runs at a time, under the scheduler core's lock, so nothing is ever skipped for contention.
-// Xen finishes a switch in a second call (context_saved); here that is the tail of schedule(), after the new unit was
-// made current: only then may the old one be queued, tickle, return budget or migrate. pCPUs' clocks may be a quantum
-// apart: a time stamp never moves back, and a negative interval counts as none.
+// Order rules. Xen has a lock per queue, one for the scheduler and one per domain's budget, and gives up on a
+// queue whose lock is taken. Here one call runs at a time, under the scheduler core's lock, so nothing is ever
+// skipped for contention. Xen finishes a switch in a second call (context_saved); here that is the tail of
+// schedule(), after the new unit was made current: only then may the old one be queued, tickle, return budget or
+// migrate. pCPUs' clocks may be a quantum apart: a time stamp never moves back, and a negative interval counts as
+// none.
 #pragma once
 
 #include <limits>

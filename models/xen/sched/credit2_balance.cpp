@@ -18,8 +18,8 @@ struct Credit2Policy::Balance {
   Unit* pull = nullptr;
 };
 
-// A pCPU of the least loaded queue that the unit may use, preferring queues that reach into its soft affinity; or of the
-// queue that balance() chose. nullopt: none of its pCPUs is there.
+// A pCPU of the least loaded queue that the unit may use, preferring queues that reach into its soft affinity; or
+// of the queue that balance() chose. nullopt: none of its pCPUs is there.
 std::optional<PcpuId> Credit2Policy::pick_pcpu(Unit& u) {
   const PcpuSet allowed = u.hard & pcpus_;
   constexpr Time kMaxLoad = std::numeric_limits<Time>::max();
@@ -47,7 +47,8 @@ std::optional<PcpuId> Credit2Policy::pick_pcpu(Unit& u) {
       }
     }
     if (!least) return std::nullopt;
-    // As in Xen: the bias that is read and written is the least loaded queue's, also if a soft affinity leads elsewhere.
+    // As in Xen: the bias that is read and written is the least loaded queue's, also if a soft affinity leads
+    // elsewhere.
     const PcpuSet from = least_soft ? allowed & u.soft & least_soft->active : allowed & least->active;
     picked = from.cycle(least->pick_bias);
     least->pick_bias = *picked;
@@ -138,16 +139,17 @@ void Credit2Policy::balance(RunQueue& local, PcpuId pcpu, Time now) {
   if (!other) return;
   trace_(pcpu, Event::kLoadCheck, Credit2Trace::pair(local.id, other->id), Credit2Trace::low(difference));
 
-  // As in Xen: whether this is underload is judged by the last queue of the list, not by the one that differs most.
+  // As in Xen: whether this is underload is judged by the last queue of the list, not by the one that differs
+  // most.
   const RunQueue& last = *queues_.back();
   const Time highest = std::max(local.balanced_load, last.balanced_load);
   const Time capacity = static_cast<Time>(std::max(local.active.size(), last.active.size()))
                         << config_.load_precision_shift;
   const int tolerance = highest < capacity ? config_.balance_under : config_.balance_over;
   if (difference < Time{1} << (static_cast<int>(config_.load_precision_shift) + tolerance)) return;
-  trace_(pcpu, Event::kLoadBalance, Credit2Trace::low(local.balanced_load), Credit2Trace::high(local.balanced_load),
-         Credit2Trace::low(other->balanced_load), Credit2Trace::high(other->balanced_load),
-         Credit2Trace::pair(local.id, other->id), std::uint32_t{0});
+  trace_(pcpu, Event::kLoadBalance, Credit2Trace::low(local.balanced_load),
+         Credit2Trace::high(local.balanced_load), Credit2Trace::low(other->balanced_load),
+         Credit2Trace::high(other->balanced_load), Credit2Trace::pair(local.id, other->id), std::uint32_t{0});
 
   // The push, pull or swap that leaves the least difference.
   Balance b{local, *other, difference};

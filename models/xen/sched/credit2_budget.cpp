@@ -6,7 +6,8 @@
 
 namespace xensim::xen::sched {
 
-// No budget can be had: the unit waits outside the queue. One that runs is taken off its load when it is switched out.
+// No budget can be had: the unit waits outside the queue. One that runs is taken off its load when it is switched
+// out.
 void Credit2Policy::park(Unit& u, Time now) {
   u.parked = true;
   if (u.queued) {

@@ -23,14 +23,14 @@ void describe(Credit2Config& c, config::Visitor& v) {
   constexpr Nanoseconds kSecond = 1'000'000'000;
   const auto duration = config::between(1000, kSecond);
   const auto maybe = config::between(0, kSecond);
-  v(c.credit_init,
-    {"credit_init", "ns", "credit of a new vCPU, and what a reset adds", "Xen 4.17: CSCHED2_CREDIT_INIT", duration});
-  v(c.carryover_max,
-    {"carryover_max", "ns", "most credit above credit_init after a reset", "Xen 4.17: CSCHED2_CARRYOVER_MAX", maybe});
+  v(c.credit_init, {"credit_init", "ns", "credit of a new vCPU, and what a reset adds",
+                    "Xen 4.17: CSCHED2_CREDIT_INIT", duration});
+  v(c.carryover_max, {"carryover_max", "ns", "most credit above credit_init after a reset",
+                      "Xen 4.17: CSCHED2_CARRYOVER_MAX", maybe});
   v(c.min_timer, {"min_timer", "ns", "shortest time slice", "Xen 4.17: CSCHED2_MIN_TIMER", duration});
   v(c.max_timer, {"max_timer", "ns", "longest time slice", "Xen 4.17: CSCHED2_MAX_TIMER", duration});
-  v(c.ratelimit,
-    {"ratelimit", "ns", "time for which a vCPU is not preempted; 0: none", "Xen 4.17: sched_ratelimit_us=1000", maybe});
+  v(c.ratelimit, {"ratelimit", "ns", "time for which a vCPU is not preempted; 0: none",
+                  "Xen 4.17: sched_ratelimit_us=1000", maybe});
   v(c.ratelimit_tolerance, {"ratelimit_tolerance", "ns", "how much earlier a waking vCPU may ask to preempt",
                             "Xen 4.17: CSCHED2_RATELIMIT_TICKLE_TOLERANCE", maybe});
   v(c.migrate_resist, {"migrate_resist", "ns", "extra credit a vCPU needs to be pulled to another pCPU",

@@ -33,8 +33,8 @@ bool Credit2Policy::shares_queue(const RunQueue& q, PcpuId pcpu) const {
   return false;
 }
 
-// The queue that a new pCPU joins: the emptiest of those that topology allows and that have room for its whole core;
-// the siblings' one in any case. If there is none, a new queue.
+// The queue that a new pCPU joins: the emptiest of those that topology allows and that have room for its whole
+// core; the siblings' one in any case. If there is none, a new queue.
 Credit2Policy::RunQueue& Credit2Policy::queue_for(PcpuId pcpu) {
   const unsigned pcpus = std::max(topology_.pcpus, pcpus_.size() + 1);
   const unsigned fewest_queues = (pcpus - 1) / config_.max_pcpus_runqueue + 1;
@@ -45,7 +45,8 @@ Credit2Policy::RunQueue& Credit2Policy::queue_for(PcpuId pcpu) {
     if (!shares_queue(*q, pcpu)) continue;
     if (q->active.intersects(siblings)) return *q;
     PcpuSet with_siblings = siblings;
-    for (auto p = q->active.first(); p; p = q->active.from(*p + 1)) with_siblings = with_siblings | siblings_of(*p);
+    for (auto p = q->active.first(); p; p = q->active.from(*p + 1))
+      with_siblings = with_siblings | siblings_of(*p);
     if (q->active.size() < room && with_siblings.size() <= room &&
         (!best || q->active.size() < best->active.size()))
       best = q.get();
@@ -95,8 +96,8 @@ void Credit2Policy::deassign(Unit& u) {
   u.queue = nullptr;
 }
 
-// The average over a window of 2^load_window_shift ns, in fixed point, after `load` held since `updated`; times are in
-// units of 2^load_granularity_shift ns.
+// The average over a window of 2^load_window_shift ns, in fixed point, after `load` held since `updated`; times
+// are in units of 2^load_granularity_shift ns.
 Credit2Policy::Time Credit2Policy::average(Time old, Time load, Time updated, Time now) const {
   const unsigned window_shift = config_.load_window_shift - config_.load_granularity_shift;
   const Time scaled = load << config_.load_precision_shift;
@@ -112,8 +113,9 @@ void Credit2Policy::update_queue_load(RunQueue& q, int change, Time now) {
   q.load += change;
   q.load_updated = at;
   expects(q.load >= 0 && q.average_load >= 0 && q.balanced_load >= 0);
-  trace_(q.pick_bias, Event::kUpdateRunqLoad, Credit2Trace::low(q.average_load), Credit2Trace::high(q.average_load),
-         Credit2Trace::low(q.balanced_load), Credit2Trace::high(q.balanced_load),
+  trace_(q.pick_bias, Event::kUpdateRunqLoad, Credit2Trace::low(q.average_load),
+         Credit2Trace::high(q.average_load), Credit2Trace::low(q.balanced_load),
+         Credit2Trace::high(q.balanced_load),
          (static_cast<std::uint32_t>(q.load) & 0xffff) | (q.id & 0xff) << 16 | config_.load_precision_shift << 24,
          std::uint32_t{0});
 }
@@ -137,7 +139,8 @@ void Credit2Policy::update_load(RunQueue& q, Unit* u, int change, Time now) {
 void Credit2Policy::insert(Unit& u) {
   expects(!u.queued && !u.scheduled && u.queue);
   auto& waiting = u.queue->waiting;
-  const auto place = std::find_if(waiting.begin(), waiting.end(), [&](const Unit* w) { return u.credit > w->credit; });
+  const auto place =
+      std::find_if(waiting.begin(), waiting.end(), [&](const Unit* w) { return u.credit > w->credit; });
   trace_(u.pcpu, Event::kRunqPos, trace_name(u), static_cast<std::uint32_t>(place - waiting.begin()));
   waiting.insert(place, &u);
   u.queued = true;
@@ -185,8 +188,8 @@ std::optional<PcpuId> Credit2Policy::idle_pcpu_for(const Unit& u) const {
   return std::nullopt;
 }
 
-// How much a newcomer gains by preempting what runs on a pCPU; not above 0: it may not. Within credits' difference,
-// pCPUs that the newcomer prefers win, and those that the one which runs there does not prefer.
+// How much a newcomer gains by preempting what runs on a pCPU; not above 0: it may not. Within credits'
+// difference, pCPUs that the newcomer prefers win, and those that the one which runs there does not prefer.
 Credit2Policy::Time Credit2Policy::preemption_score(const Unit& newcomer, PcpuId pcpu, Time now) {
   RunQueue& q = *per_pcpu_[pcpu].queue;
   Unit* current = per_pcpu_[pcpu].current;

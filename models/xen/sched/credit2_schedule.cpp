@@ -44,7 +44,8 @@ void Credit2Policy::reset_credits(RunQueue& q, const Unit& best, Time now) {
     const Time before = u->credit;
     u->credit = std::min(before + added, highest);
     u->burnt_until = current ? std::max(u->burnt_until, now) : now;
-    trace_(u->pcpu, Event::kCreditReset, trace_name(*u), Credit2Trace::word(before), Credit2Trace::word(u->credit));
+    trace_(u->pcpu, Event::kCreditReset, trace_name(*u), Credit2Trace::word(before),
+           Credit2Trace::word(u->credit));
   }
   expects(best.credit > 0);
 }
@@ -134,7 +135,8 @@ Decision Credit2Policy::schedule(PcpuId pcpu, UnitId current, Nanoseconds time) 
     mark_core_idle(q, pcpu);
   }
   trace_(pcpu, Event::kSchedule, Credit2Trace::pair(pcpu, q.id),
-         std::uint32_t{!previous} << 8 | std::uint32_t{q.smt_idle.contains(pcpu)} << 16 | std::uint32_t{tickled} << 24);
+         std::uint32_t{!previous} << 8 | std::uint32_t{q.smt_idle.contains(pcpu)} << 16 |
+             std::uint32_t{tickled} << 24);
 
   if (previous) {
     burn_credits(q, *previous, now);
@@ -155,8 +157,8 @@ Decision Credit2Policy::schedule(PcpuId pcpu, UnitId current, Nanoseconds time) 
       q.idle.remove(pcpu);
       mark_core_busy(q, pcpu);
     }
-    // An epoch is over when neither the candidate nor the head of the queue has credit: the candidate alone does not
-    // tell, because the head may have been skipped for its affinity.
+    // An epoch is over when neither the candidate nor the head of the queue has credit: the candidate alone does
+    // not tell, because the head may have been skipped for its affinity.
     const Time top = q.waiting.empty() ? next->credit : std::max(next->credit, q.waiting.front()->credit);
     const bool moved = next->pcpu != pcpu;
     if (moved) {

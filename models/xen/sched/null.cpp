@@ -17,7 +17,8 @@ bool NullPolicy::try_assign(Unit& unit) {
     const auto it = pcpus_.find(p);
     return it != pcpus_.end() && it->second == kIdle;
   };
-  if (std::binary_search(allowed.begin(), allowed.end(), unit.info.initial_pcpu) && is_free(unit.info.initial_pcpu)) {
+  if (std::binary_search(allowed.begin(), allowed.end(), unit.info.initial_pcpu) &&
+      is_free(unit.info.initial_pcpu)) {
     assign(unit, unit.info.initial_pcpu);
     return true;
   }

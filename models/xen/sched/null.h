@@ -1,5 +1,5 @@
-// The null scheduler (sched=null): one unit per pCPU, for good. A unit that finds no free pCPU in its hard affinity waits
-// until one is given up. After Xen's common/sched/null.c; the smallest policy, and the one to copy.
+// The null scheduler (sched=null): one unit per pCPU, for good. A unit that finds no free pCPU in its hard
+// affinity waits until one is given up. After Xen's common/sched/null.c; the smallest policy, and the one to copy.
 #pragma once
 
 #include <deque>

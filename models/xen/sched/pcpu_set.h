@@ -1,4 +1,5 @@
-// PcpuSet: a set of pCPUs, as Xen's cpumask. A fixed number of bits, so that a copy is cheap and needs no allocation.
+// PcpuSet: a set of pCPUs, as Xen's cpumask. A fixed number of bits, so that a copy is cheap and needs no
+// allocation.
 #pragma once
 
 #include <array>

@@ -1,13 +1,14 @@
-// sched::Policy: who runs where. A policy sees pCPUs and vCPUs as indices with a few facts, and answers questions; the
-// scheduler core (models/xen/scheduler.{h,cpp}) arms timers, switches contexts, keeps runstates and charges costs. So a
-// policy can be tested without a machine: call it, move the time, call it again. null.cpp is the smallest example.
+// sched::Policy: who runs where. A policy sees pCPUs and vCPUs as indices with a few facts, and answers questions;
+// the scheduler core (models/xen/scheduler.{h,cpp}) arms timers, switches contexts, keeps runstates and charges
+// costs. So a policy can be tested without a machine: call it, move the time, call it again. null.cpp is the
+// smallest example.
 //
 // Rules:
-//  - Time is `now` in nanoseconds of simulated time, never decreasing per pCPU; pCPUs may be up to one quantum apart.
-//  - A policy keeps its own per-vCPU and per-pCPU data, keyed by the ids it was given; ids are small and reused only
-//    after remove_*.
-//  - A vCPU is *runnable* between wake() and sleep(); the scheduler core tells the policy of every change. The current
-//    vCPU of a pCPU stays in the policy's care: schedule() decides whether it goes on.
+//  - Time is `now` in nanoseconds of simulated time, never decreasing per pCPU; pCPUs may be a quantum apart.
+//  - A policy keeps its own per-vCPU and per-pCPU data, keyed by the ids it was given; ids are small and reused
+//    only after remove_*.
+//  - A vCPU is *runnable* between wake() and sleep(); the scheduler core tells the policy of every change. The
+//    current vCPU of a pCPU stays in the policy's care: schedule() decides whether it goes on.
 //  - A policy never switches anything itself: it asks for a pCPU's attention through Tickler, and the core calls
 //    schedule() there (at once on the same pCPU, after an IPI's latency on another).
 //  - Everything is deterministic: no hash order, no host time; randomness only from the Rng that create() gets.
@@ -59,7 +60,7 @@ struct Decision {
 class Tickler {
  public:
   virtual ~Tickler() = default;
-  // schedule() should be called on this pCPU soon (SCHEDULE_SOFTIRQ by IPI, if it is another than the one that runs).
+  // schedule() should be called on this pCPU soon (SCHEDULE_SOFTIRQ; by IPI, unless it is the one that runs).
   virtual void tickle(PcpuId pcpu) = 0;
   // Calls Policy::timer(token) at `when` (absolute ns), on the given pCPU. One pending timer per token; setting it
   // again replaces it.
@@ -67,7 +68,7 @@ class Tickler {
   virtual void stop_timer(std::uint64_t token) = 0;
   // What runs on a pCPU now (kIdle if idle).
   virtual UnitId current(PcpuId pcpu) const = 0;
-  // A scheduler-specific trace record: event number within the policy's range (xenalyze: 0x00022000 + id << 9 + n).
+  // A scheduler-specific trace record: event n within the policy's range (xenalyze: 0x00022000 + id << 9 + n).
   virtual void trace(PcpuId pcpu, unsigned event, std::span<const std::uint32_t> words) = 0;
 };
 
@@ -91,7 +92,8 @@ class Policy {
   virtual void remove_unit(UnitId unit, Nanoseconds now) = 0;
   virtual void set_affinity(UnitId unit, std::vector<PcpuId> hard, std::vector<PcpuId> soft, Nanoseconds now) = 0;
 
-  // The unit became runnable. Chooses its pCPU, queues it, tickles. Returns the pCPU it was queued on.
+  // The unit became runnable. Chooses its pCPU, queues it, tickles. Returns the pCPU it was queued on. The unit
+  // may still be current on a pCPU (it slept and woke before schedule() was called there): then it simply stays.
   virtual PcpuId wake(UnitId unit, Nanoseconds now) = 0;
   // The unit became not runnable (blocked, paused). It may be current somewhere: then the core has that pCPU call
   // schedule() next.
@@ -100,7 +102,8 @@ class Policy {
   virtual void yield(UnitId unit, Nanoseconds now) = 0;
 
   // Picks what runs next on a pCPU. current: what ran until now (kIdle if idle); it is runnable unless sleep() was
-  // called. The policy burns its credit up to now, and must return a unit that is runnable and current nowhere else.
+  // called. The policy burns its credit up to now, and must return a unit that is runnable and not current
+  // elsewhere.
   virtual Decision schedule(PcpuId pcpu, UnitId current, Nanoseconds now) = 0;
   // A timer set through Tickler fires.
   virtual void timer(std::uint64_t token, Nanoseconds now) { static_cast<void>(token), static_cast<void>(now); }

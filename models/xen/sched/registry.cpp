@@ -22,7 +22,8 @@ std::span<const PolicyRow> policies() {
        [](const PoliciesConfig& c, Tickler& t, std::uint64_t) -> Made {
          return std::make_unique<Credit2Policy>(c.credit2, c.topology, t);
        }},
-      {"null", [](const PoliciesConfig&, Tickler& t, std::uint64_t) -> Made { return std::make_unique<NullPolicy>(t); }},
+      {"null",
+       [](const PoliciesConfig&, Tickler& t, std::uint64_t) -> Made { return std::make_unique<NullPolicy>(t); }},
   }};
   return kTable;
 }

@@ -41,7 +41,8 @@ Outcome play(std::uint64_t seed, bool several_queues) {
   };
   const auto domains = static_cast<std::uint16_t>(1 + rng.below(5));
   for (std::uint16_t d = 1; d <= domains; ++d)
-    h.domain(d, static_cast<unsigned>(64 + rng.below(1024)), rng.below(3) ? 0 : static_cast<unsigned>(10 + rng.below(150)));
+    h.domain(d, static_cast<unsigned>(64 + rng.below(1024)),
+             rng.below(3) ? 0 : static_cast<unsigned>(10 + rng.below(150)));
   const auto units = static_cast<unsigned>(1 + rng.below(14));
   for (unsigned i = 0; i < units; ++i) {
     const auto d = static_cast<std::uint16_t>(1 + rng.below(domains));
@@ -101,7 +102,8 @@ Outcome play(std::uint64_t seed, bool several_queues) {
 
 }  // namespace
 
-TEST_CASE("no random load makes credit2 lose a unit, break an affinity, or leave a pCPU idle beside waiting work") {
+TEST_CASE(
+    "no random load makes credit2 lose a unit, break an affinity, or leave a pCPU idle beside waiting work") {
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
     const Outcome o = play(seed, false);
     INFO("seed " << seed);

@@ -341,7 +341,8 @@ TEST_CASE("run queues follow the topology and the limit on their size") {
   PoliciesConfig c;
   CHECK(queues(16, c) == "Active queues: 1");
   CHECK(queues(18, c) == "Active queues: 2");
-  CHECK(queues(17, c) == "Active queues: 3");  // as in Xen: two queues of half as many, rounded down, do not hold all
+  CHECK(queues(17, c) ==
+        "Active queues: 3");  // as in Xen: two queues of half as many, rounded down, do not hold all
   CHECK(queues(4, with_queues(RunQueueKind::kCpu)) == "Active queues: 4");
   CHECK(queues(8, with_queues(RunQueueKind::kAll)) == "Active queues: 1");
   CHECK(queues(8, with_queues(RunQueueKind::kAll, 4)) == "Active queues: 2");
@@ -457,7 +458,8 @@ TEST_CASE("an idle candidate is traced as the idle domain's vCPU of the pCPU") {
   h.run_for(10 * kUs);
   const auto r = std::find_if(h.records.begin(), h.records.end(), [](const auto& x) { return x.event == 20; });
   REQUIRE(r != h.records.end());
-  CHECK(r->words == std::vector<std::uint32_t>{0x7fffu << 16 | 1, 0xffffffff, static_cast<std::uint32_t>(-10'000'001)});
+  CHECK(r->words ==
+        std::vector<std::uint32_t>{0x7fffu << 16 | 1, 0xffffffff, static_cast<std::uint32_t>(-10'000'001)});
 }
 
 TEST_CASE("more pCPUs than Xen knows, or a cap period shorter than a slice, is a user's error") {

@@ -1,6 +1,6 @@
-// A host without a machine, for scheduling policies: pCPUs, units with simple loads, and time that jumps from event to
-// event. It does what the scheduler core does (calls schedule() when a pCPU was tickled or its slice ended, and on
-// every sleep and yield of a current unit), and checks the policy's promises at each decision.
+// A host without a machine, for scheduling policies: pCPUs, units with simple loads, and time that jumps from
+// event to event. It does what the scheduler core does (calls schedule() when a pCPU was tickled or its slice
+// ended, and on every sleep and yield of a current unit), and checks the policy's promises at each decision.
 #pragma once
 
 #include <algorithm>
@@ -24,16 +24,16 @@ class Host final : public Tickler {
   struct TestUnit {
     UnitInfo info;
     bool runnable = false;
-    int on = -1;                    // pCPU that runs it
-    Nanoseconds ran = 0;            // in all
-    Nanoseconds since = 0;          // running since
-    Nanoseconds burst = kForever;   // runs for this long, then sleeps…
-    Nanoseconds pause = kForever;   // …for this long, then wakes
-    Nanoseconds left = kForever;    // of the burst
+    int on = -1;                   // pCPU that runs it
+    Nanoseconds ran = 0;           // in all
+    Nanoseconds since = 0;         // running since
+    Nanoseconds burst = kForever;  // runs for this long, then sleeps…
+    Nanoseconds pause = kForever;  // …for this long, then wakes
+    Nanoseconds left = kForever;   // of the burst
     Nanoseconds wakes_at = kForever;
     Nanoseconds woken_at = kForever;
-    Nanoseconds longest_wait = 0;   // from wake to run
-    unsigned preempted = 0;         // times it lost its pCPU while runnable
+    Nanoseconds longest_wait = 0;         // from wake to run
+    unsigned preempted = 0;               // times it lost its pCPU while runnable
     Nanoseconds shortest_run = kForever;  // of those times
   };
   struct TestPcpu {
@@ -79,12 +79,15 @@ class Host final : public Tickler {
     for (PcpuId p = 0; p < pcpus_.size(); ++p) all.push_back(p);
     return all;
   }
-  void domain(std::uint16_t domid, unsigned weight, unsigned cap = 0) { policy->set_domain(domid, {weight, cap}, now); }
+  void domain(std::uint16_t domid, unsigned weight, unsigned cap = 0) {
+    policy->set_domain(domid, {weight, cap}, now);
+  }
   UnitId add(std::uint16_t domid, std::vector<PcpuId> hard = {}, std::vector<PcpuId> soft = {}) {
     const auto id = static_cast<UnitId>(units_.size());
     TestUnit u;
     u.info = {id, domid, 0, hard.empty() ? all_pcpus() : hard, std::move(soft), 0};
-    for (const TestUnit& o : units_) u.info.vcpu = static_cast<std::uint16_t>(u.info.vcpu + (o.info.domid == domid));
+    for (const TestUnit& o : units_)
+      u.info.vcpu = static_cast<std::uint16_t>(u.info.vcpu + (o.info.domid == domid));
     u.info.initial_pcpu = u.info.hard_affinity.front();
     units_.push_back(u);
     policy->add_unit(u.info, now);
