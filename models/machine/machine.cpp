@@ -115,15 +115,20 @@ RunEnd Machine::run() {
   run_state_.heartbeat = heartbeat;
   hypervisor->unpause_domain(*hypervisor->find_domain(0));
   for (auto& m : modules_) m->wake(0, 0);
+  sc_core::sc_report_handler::set_actions("/OSCI/SystemC", sc_core::SC_DO_NOTHING);
   sc_core::sc_start();
   if (run_state_.error) std::rethrow_exception(run_state_.error);
-  const Cycles end = std::min(std::max(now(), run_state_.until == kNever ? 0 : run_state_.until), kNever);
+  RunEnd why = RunEnd::kStuck;
+  if (run_state_.finished())
+    why = RunEnd::kAllDomainsEnded;
+  else if (run_state_.instructions >= run_state_.instruction_limit)
+    why = RunEnd::kInstructionLimit;
+  else if (run_state_.until != kNever)
+    why = RunEnd::kTimeLimit;
+  const Cycles end = why == RunEnd::kTimeLimit ? std::max(now(), run_state_.until) : now();
   for (auto& m : modules_) m->catch_up(end);
   hypervisor->finish(end);
-  if (run_state_.finished()) return RunEnd::kAllDomainsEnded;
-  if (run_state_.instructions >= run_state_.instruction_limit) return RunEnd::kInstructionLimit;
-  if (run_state_.until != kNever) return RunEnd::kTimeLimit;
-  return RunEnd::kStuck;
+  return why;
 }
 
 std::string Machine::explain() const {

@@ -58,7 +58,7 @@ class PcpuModule final : public sc_core::sc_module, public cpu::PcpuWaker {
   Cycles quantum_;
   RunState& run_;
   sc_core::sc_event event_;
-  Cycles armed_ = 0;
+  Cycles armed_ = kNever;
   bool running_ = false;
 };
 

@@ -35,20 +35,25 @@ std::array<Cycles, 4> Hypervisor::runstate_times(const Vcpu& v, Cycles at) const
 }
 
 void Hypervisor::vcpu_wake(Vcpu& v) {
-  if (!v.runnable() || v.runstate == Runstate::kRunning || v.runstate == Runstate::kRunnable) return;
+  if (!v.runnable() || !v.asleep) return;
+  v.asleep = false;
   cpu::Pcpu& p = *active_->pcpu;
   sched_lock_.acquire(cost, p);
   cost.charge(p, Path::kWake);
   tracer.wake(p.index, now(), trace_id(v));
   ++v.stats.wakes;
-  runstate_change(v, Runstate::kRunnable);
+  // One that has not been switched out yet just goes on (its pCPU will ask the policy).
+  const bool running = v.runstate == Runstate::kRunning;
+  if (!running) runstate_change(v, Runstate::kRunnable);
   v.preempted = false;
-  v.processor = policy->wake(v.unit, ns(now()));
+  const sched::PcpuId chosen = policy->wake(v.unit, ns(now()));
+  if (!running) v.processor = chosen;
   sched_lock_.release(p);
 }
 
 void Hypervisor::vcpu_sleep(Vcpu& v) {
-  if (v.runnable()) return;
+  if (v.runnable() || v.asleep) return;
+  v.asleep = true;
   cpu::Pcpu& p = *active_->pcpu;
   sched_lock_.acquire(cost, p);
   tracer.sleep(p.index, now(), trace_id(v));

@@ -113,7 +113,8 @@ void Document::set(std::string_view assignment) {
     throw UserError(place, "is no assignment", "write --set /json/pointer=value");
   std::string pointer(assignment.substr(0, equals)), text(assignment.substr(equals + 1));
   Json value = Json::parse(text, nullptr, false);
-  if (value.is_discarded()) value = text;
+  // No parameter takes JSON's null, but one takes a scheduler of that name.
+  if (value.is_discarded() || value.is_null()) value = text;
 
   Json* at = &json;
   for (std::size_t start = 1; start <= pointer.size();) {

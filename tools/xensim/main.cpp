@@ -1,6 +1,7 @@
 // xensim: finds the sub-command, runs it, and turns errors into one message and an exit status.
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <new>
 #include <string>
 #include <systemc>
@@ -64,6 +65,12 @@ int dispatch(const std::vector<std::string>& arguments) {
 }
 
 }  // namespace
+
+// SystemC's own main() would print its banner before anything else.
+int main(int argc, char** argv) {
+  ::setenv("SYSTEMC_DISABLE_COPYRIGHT_MESSAGE", "1", 1);
+  return sc_core::sc_elab_and_sim(argc, argv);
+}
 
 int sc_main(int argc, char** argv) {
   try {

@@ -100,6 +100,7 @@ struct Vcpu {
 
   std::uint32_t pause_flags = kPauseDown;
   bool runnable() const { return pause_flags == 0; }
+  bool asleep = true;  // the policy has been told that it may not run
 
   // Runstate accounting, in cycles of the TSC.
   Runstate runstate = Runstate::kOffline;

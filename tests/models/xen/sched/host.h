@@ -10,6 +10,7 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -60,6 +61,7 @@ class Host final : public Tickler {
   Nanoseconds longest_wrong_idle = 0;  // a pCPU idled although a unit that may use it waited
   bool keep_records = false;
   std::vector<Record> records;
+  std::function<void(PcpuId, unsigned, std::span<const std::uint32_t>)> on_trace;
   // Who waits legitimately (parked by its cap).
   std::function<bool(UnitId)> excused = [](UnitId) { return false; };
 
@@ -181,6 +183,7 @@ class Host final : public Tickler {
   void stop_timer(std::uint64_t token) override { timers_.erase(token); }
   UnitId current(PcpuId p) const override { return pcpus_[p].current; }
   void trace(PcpuId, unsigned event, std::span<const std::uint32_t> words) override {
+    if (on_trace) on_trace(here_, event, words);
     if (keep_records) records.push_back({event, {words.begin(), words.end()}});
     mix(event);
     for (const std::uint32_t w : words) mix(w);
