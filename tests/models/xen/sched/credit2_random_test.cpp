@@ -26,7 +26,7 @@ std::vector<PcpuId> some_pcpus(Rng& rng, unsigned pcpus) {
 }
 
 // Host checks at each decision that the unit is runnable, runs nowhere else, and may use the pCPU.
-Outcome play(std::uint64_t seed, bool several_queues) {
+Outcome play(std::uint64_t seed, bool several_queues, Nanoseconds skew = 0) {
   Rng rng(seed, "sched_test");
   const auto pcpus = static_cast<unsigned>(1 + rng.below(8));
   PoliciesConfig config;
@@ -34,6 +34,7 @@ Outcome play(std::uint64_t seed, bool several_queues) {
   if (several_queues) config.credit2.max_pcpus_runqueue = static_cast<unsigned>(1 + rng.below(3));
   if (rng.below(4) == 0) config.credit2.ratelimit = 0;
   Host h(pcpus, "credit2", config);
+  h.skew = skew;
   auto& policy = dynamic_cast<Credit2Policy&>(*h.policy);
   h.excused = [&](UnitId id) {
     const auto s = policy.state_of(id);
@@ -117,6 +118,15 @@ TEST_CASE("with several run queues, no random load makes credit2 lose a unit or 
     const Outcome o = play(seed, true);
     INFO("seed " << seed);
     CHECK(o.credits_bounded);
+  }
+}
+
+TEST_CASE("clocks of pCPUs that are a quantum apart do not disturb credit2") {
+  for (std::uint64_t seed = 2000; seed < 2100; ++seed) {
+    const Outcome o = play(seed, seed % 2, (1 + seed % 5) * 100 * kUs);
+    INFO("seed " << seed);
+    CHECK(o.credits_bounded);
+    if (seed % 2 == 0) CHECK(o.longest_wrong_idle <= 10 * kMs);
   }
 }
 

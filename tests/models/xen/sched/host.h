@@ -58,6 +58,7 @@ class Host final : public Tickler {
   std::unique_ptr<Policy> policy;
   Nanoseconds now = 0;
   Nanoseconds ipi_latency = 1 * kUs;
+  Nanoseconds skew = 0;                // how far pCPUs' clocks are apart, as by a quantum
   Nanoseconds longest_wrong_idle = 0;  // a pCPU idled although a unit that may use it waited
   bool keep_records = false;
   std::vector<Record> records;
@@ -118,19 +119,19 @@ class Host final : public Tickler {
     u.woken_at = now;
     u.left = u.burst;
     here_ = u.on >= 0 ? static_cast<PcpuId>(u.on) : 0;
-    policy->wake(id, now);
+    policy->wake(id, clock(here_));
   }
   void sleep(UnitId id) {
     TestUnit& u = units_[id];
     if (!u.runnable) return;
     u.runnable = false;
     if (u.pause != kForever) u.wakes_at = now + u.pause;
-    policy->sleep(id, now);
+    policy->sleep(id, clock(u.on >= 0 ? static_cast<PcpuId>(u.on) : 0));
     if (u.on >= 0) pcpus_[static_cast<PcpuId>(u.on)].tickle_at = now;
   }
   void yield(UnitId id) {
     REQUIRE(units_[id].on >= 0);
-    policy->yield(id, now);
+    policy->yield(id, clock(static_cast<PcpuId>(units_[id].on)));
     pcpus_[static_cast<PcpuId>(units_[id].on)].tickle_at = now;
   }
   void set_affinity(UnitId id, std::vector<PcpuId> hard, std::vector<PcpuId> soft = {}) {
@@ -190,6 +191,7 @@ class Host final : public Tickler {
   }
 
  private:
+  Nanoseconds clock(PcpuId p) const { return now + skew * (p % 3); }
   void mix(std::uint64_t v) { digest_ = (digest_ ^ v) * 0x100000001b3ull; }
 
   Nanoseconds next_event() const {
@@ -248,7 +250,7 @@ class Host final : public Tickler {
     c.tickle_at = c.slice_end = kForever;
     ++c.schedules;
     here_ = p;
-    const Decision d = policy->schedule(p, c.current, now);
+    const Decision d = policy->schedule(p, c.current, clock(p));
     mix(now), mix(p), mix(d.next), mix(d.slice.value_or(0));
     c.slice_end = d.slice ? now + *d.slice : kForever;
     if (d.next == c.current) return;
