@@ -6,7 +6,7 @@
 #include "mix.h"
 
 int main(int argc, char** argv) {
-  uint64_t iterations = argc > 1 ? strtoull(argv[1], NULL, 10) : 50000;
+  uint64_t iterations = argc > 1 ? strtoull(argv[1], NULL, 10) : 28000;
   printf("iterations %" PRIu64 " checksum %016" PRIx64 "\n", iterations, mix_run(iterations));
   return 0;
 }

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* Runs iterations of the mix, each about a thousand instructions, on its own state; returns a checksum over
+/* Runs iterations of the mix, each about 1,800 instructions, on its own state; returns a checksum over
  * everything since the first call. */
 uint64_t mix_run(uint64_t iterations);
 

@@ -286,6 +286,7 @@ void Hypervisor::enter_guest(PcpuState& c, Vcpu& v) {
   if (c.schedule_pending || !c.current) return;
   update_time_info(v);
   cpu::Core& core = c.pcpu->core;
+  close_exit(v);
   tracer.vmentry(c.pcpu->index, now());
   cost.charge_vm_entry(*c.pcpu);
   bool entered = false;

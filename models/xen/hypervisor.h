@@ -165,6 +165,9 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   // Runstate times up to `at`, in cycles.
   std::array<Cycles, 4> runstate_times(const Vcpu& v, Cycles at) const;
 
+  // Runstate times of the whole run as reports give them: from the vCPU's first time on a pCPU on.
+  std::array<Cycles, 4> reported_times(const Vcpu& v) const;
+
   // --- Tickler.
   void tickle(sched::PcpuId pcpu) override;
   void set_timer(std::uint64_t token, Nanoseconds when, sched::PcpuId pcpu) override;
@@ -221,7 +224,7 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   void vlapic_accept(Vcpu& v, std::uint8_t vector);
 
   // The run is over at `end`: what was counted is complete.
-  void finish(Cycles end) { end_ = end; }
+  void finish(Cycles end);
   Cycles end() const { return end_; }
   // Registers what is counted.
   void add_stats(stats::Group& root);
@@ -295,6 +298,7 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
 
   void schedule(PcpuState& c);
   void runstate_change(Vcpu& v, Runstate to);
+  void close_exit(Vcpu& v);
   void idle_runstate_change(PcpuState& c, Runstate to);
   void send_host_ipi(sched::PcpuId target, std::uint8_t vector);
   trace::VcpuId trace_id(const Vcpu& v) const {

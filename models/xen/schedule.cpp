@@ -16,6 +16,11 @@ void Hypervisor::runstate_change(Vcpu& v, Runstate to) {
   expects(t >= v.runstate_entry);
   v.runstate_time[static_cast<unsigned>(v.runstate)] += t - v.runstate_entry;
   tracer.runstate_change(active_->pcpu->index, t, trace_id(v), v.runstate, to);
+  if (to == Runstate::kRunnable) close_exit(v);
+  if (to == Runstate::kRunning && !v.has_run) {
+    v.has_run = true;
+    v.runstate_time_before_first_run = v.runstate_time;
+  }
   v.runstate = to;
   v.runstate_entry = t;
 }
@@ -32,6 +37,22 @@ std::array<Cycles, 4> Hypervisor::runstate_times(const Vcpu& v, Cycles at) const
   auto times = v.runstate_time;
   if (at > v.runstate_entry) times[static_cast<unsigned>(v.runstate)] += at - v.runstate_entry;
   return times;
+}
+
+std::array<Cycles, 4> Hypervisor::reported_times(const Vcpu& v) const {
+  if (!v.has_run) return {};
+  auto times = runstate_times(v, end_);
+  for (unsigned i = 0; i < 4; ++i) times[i] -= v.runstate_time_before_first_run[i];
+  return times;
+}
+
+void Hypervisor::close_exit(Vcpu& v) {
+  if (v.open_exit >= 0) {
+    ++v.stats.vm_exits;
+    ++v.stats.exits_by_reason[static_cast<unsigned>(v.open_exit)];
+  }
+  if (v.open_hypercall >= 0) ++v.stats.hypercalls[static_cast<unsigned>(v.open_hypercall)];
+  v.open_exit = v.open_hypercall = -1;
 }
 
 void Hypervisor::vcpu_wake(Vcpu& v) {

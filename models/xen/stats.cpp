@@ -41,6 +41,17 @@ void add_cpi(stats::Group& g, const cpu::CpiStack& cpi) {
 
 }  // namespace
 
+// What still runs has used its pCPU up to now.
+void Hypervisor::finish(Cycles end) {
+  end_ = end;
+  for (PcpuState& c : pcpus) {
+    if (!c.current) continue;
+    if (c.in_guest) account_guest(c, *c.current);
+    c.current->stats.cpi += c.pcpu->core.cpi - c.cpi_mark;
+    c.cpi_mark = c.pcpu->core.cpi;
+  }
+}
+
 void Hypervisor::add_stats(stats::Group& root) {
   domains_stats_ = &root.group("domain", "by domain id");
   for (PcpuState& c : pcpus) {
@@ -91,9 +102,9 @@ void Hypervisor::add_domain_stats(Domain& d) {
     s.add_ratio("cpi", "cycles/instruction", "guest cycles per instruction",
                 [&c] { return stats::Ratio{c.guest_cycles, c.instructions, 3}; });
     static constexpr const char* kStates[] = {"running", "runnable", "blocked", "offline"};
-    stats::Group& run = s.group("runstate", "time in each runstate; runnable is time stolen");
+    stats::Group& run = s.group("runstate", "time in each runstate from its first run on; runnable is time stolen");
     for (unsigned i = 0; i < 4; ++i)
-      run.add(kStates[i], "cycles", "", [this, &v, i] { return runstate_times(v, end_)[i]; });
+      run.add(kStates[i], "cycles", "", [this, &v, i] { return reported_times(v)[i]; });
     s.add("wakes", "count", "", &c.wakes);
     s.add("context_switches", "count", "times it was switched out", &c.context_switches);
     s.add("migrations", "count", "times it came to another pCPU", &c.migrations);
@@ -107,6 +118,9 @@ void Hypervisor::add_domain_stats(Domain& d) {
     stats::Group& exits = s.group("exit", "VM exits by basic reason");
     for (unsigned i = 0; i < c.exits_by_reason.size(); ++i)
       exits.add(exit_name(i), "count", "", &c.exits_by_reason[i]);
+    s.add_text("open_exit", "the VM exit from which it did not come back by the end of the run", [&v] {
+      return v.open_exit < 0 ? std::string("none") : exit_name(static_cast<unsigned>(v.open_exit));
+    });
     stats::Group& calls = s.group("hypercall", "by number");
     for (unsigned i = 0; i < c.hypercalls.size(); ++i) calls.add(hypercall_name(i), "count", "", &c.hypercalls[i]);
     s.add("enosys", "count", "hypercalls that Xen answered with -ENOSYS", &c.unknown_hypercalls);

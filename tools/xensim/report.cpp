@@ -35,7 +35,7 @@ Row row_of(const xen::Hypervisor& hv, const xen::Domain& d) {
   for (const auto& v : d.vcpus) {
     r.instructions += v->stats.instructions;
     r.guest_cycles += v->stats.guest_cycles;
-    const auto times = hv.runstate_times(*v, hv.end());
+    const auto times = hv.reported_times(*v);
     r.run += times[0];
     r.steal += times[1];
     r.exits += v->stats.vm_exits;

@@ -49,6 +49,8 @@ struct GuestContext {
 struct VcpuStats {
   std::uint64_t instructions = 0;
   std::uint64_t guest_cycles = 0;  // spent in VMX non-root operation
+  // VM exits and hypercalls count when they are over: at VM entry, or when the vCPU becomes runnable after it blocked or
+  // was preempted in one. (xenalyze counts the same way; the last exit of a vCPU that never comes back is `open`.)
   std::uint64_t vm_exits = 0;
   std::array<std::uint64_t, 65> exits_by_reason{};
   std::array<std::uint64_t, 64> hypercalls{};
@@ -106,6 +108,11 @@ struct Vcpu {
   Runstate runstate = Runstate::kOffline;
   Cycles runstate_entry = 0;
   std::array<Cycles, 4> runstate_time{};
+  // What had passed when it ran for the first time: reports leave that out, as xenalyze does.
+  std::array<Cycles, 4> runstate_time_before_first_run{};
+  bool has_run = false;
+  // The VM exit that is being handled, and the hypercall if it is one; −1: none.
+  int open_exit = -1, open_hypercall = -1;
   // Entered the runnable state by preemption, not by a wake (for tests and the report).
   bool preempted = false;
   bool context_saved = true;  // false while its registers are in a pCPU's core

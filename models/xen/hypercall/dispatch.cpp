@@ -49,7 +49,7 @@ void Hypervisor::hypercall(Vcpu& v) {
   const unsigned cpl = static_cast<unsigned>(core.vmx.read(F::kGuestSsAttr) >> 5 & 3);
   const bool virtual_8086 = core.vmx.read(F::kGuestRflags) & cpu::kVm;
   long result = -kEnosys;
-  if (number < v.stats.hypercalls.size()) ++v.stats.hypercalls[op];
+  if (number < v.stats.hypercalls.size()) v.open_hypercall = static_cast<int>(op);
   tracer.hypercall_enter(cpu_index, now(), trace_id(v), op, args.a[0]);
   if (cpl > 0 || virtual_8086) {
     result = -kEperm;

@@ -23,8 +23,7 @@ void Hypervisor::handle_exit(PcpuState& c, Vcpu& v) {
   const auto reason = static_cast<R>(x.reason & 0xffff);
   cost.charge_vm_exit(p);
   tracer.vmexit(p.index, now(), x.reason & 0xffff, p.core.vmx.read(F::kGuestRip));
-  ++v.stats.vm_exits;
-  ++v.stats.exits_by_reason[std::min<std::uint32_t>(x.reason & 0xffff, 64)];
+  v.open_exit = static_cast<int>(std::min<std::uint32_t>(x.reason & 0xffff, 64));
   cost.charge(p, Path::kVmExitCommon);
   // An event whose delivery this exit interrupted goes in again, unless a handler puts something in its place.
   if (x.idt_vectoring_info >> 31) {
