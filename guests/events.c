@@ -1,9 +1,9 @@
 /* events: how long an event takes, there and back.
  *   count=N (default 2000) round trips
  * Alone, with two vCPUs or more: IPI events between vCPU 0 and vCPU 1, both spinning, then both halting.
- *   peer=DOMID: interdomain events with another such guest, whose peer= names this one. The guest with the lower domid
- *   allocates the port, first of all, so that its number is known: the first that a domain's toolstack leaves free
- *   (peer_port=, default 3); the other binds to it, tries until it is there, and measures. */
+ *   peer=DOMID: interdomain events with another such guest, whose peer= names this one. The guest with the lower
+ * domid allocates the port, first of all, so that its number is known: the first that a domain's toolstack leaves
+ * free (peer_port=, default 3); the other binds to it, tries until it is there, and measures. */
 #include "lib/events.h"
 
 #include <xen/arch-x86/cpuid.h>
@@ -45,8 +45,7 @@ static void second(unsigned vcpu) {
   while (!__atomic_load_n(&second_stops, __ATOMIC_ACQUIRE)) {
     if (__atomic_load_n(&second_halts, __ATOMIC_ACQUIRE)) {
       disable_interrupts();
-      if (!__atomic_load_n(&second_stops, __ATOMIC_ACQUIRE))
-        wait_for_interrupt();
+      if (!__atomic_load_n(&second_stops, __ATOMIC_ACQUIRE)) wait_for_interrupt();
       enable_interrupts();
     }
     pause();
@@ -55,19 +54,17 @@ static void second(unsigned vcpu) {
 }
 
 /* Sends count events, each when the answer to the one before has come. */
-static void ping(const char *what, evtchn_port_t port, bool halt) {
+static void ping(const char* what, evtchn_port_t port, bool halt) {
   for (uint64_t i = 0; i < count; ++i) {
     uint64_t expected = __atomic_load_n(&answers, __ATOMIC_ACQUIRE) + 1;
     uint64_t begin = read_tsc_ordered();
     event_send(port);
     if (halt) {
       disable_interrupts();
-      while (__atomic_load_n(&answers, __ATOMIC_ACQUIRE) != expected)
-        wait_for_interrupt();
+      while (__atomic_load_n(&answers, __ATOMIC_ACQUIRE) != expected) wait_for_interrupt();
     } else {
       enable_interrupts();
-      while (__atomic_load_n(&answers, __ATOMIC_ACQUIRE) != expected)
-        pause();
+      while (__atomic_load_n(&answers, __ATOMIC_ACQUIRE) != expected) pause();
       disable_interrupts();
     }
     round_trips[i] = read_tsc_ordered() - begin;
@@ -76,8 +73,7 @@ static void ping(const char *what, evtchn_port_t port, bool halt) {
 }
 
 static void between_vcpus(void) {
-  if (vcpu_count() < 2)
-    fail("needs two vCPUs, or peer=DOMID");
+  if (vcpu_count() < 2) fail("needs two vCPUs, or peer=DOMID");
   events_init();
   to_first = event_bind_ipi(0);
   to_second = event_bind_ipi(1);
@@ -93,8 +89,7 @@ static void between_vcpus(void) {
 
 static unsigned own_domid(void) {
   struct cpuid leaf = cpuid(xen_cpuid_base() + 4, 0);
-  if (!(leaf.eax & XEN_HVM_CPUID_DOMID_PRESENT))
-    fail("CPUID does not say the domid");
+  if (!(leaf.eax & XEN_HVM_CPUID_DOMID_PRESENT)) fail("CPUID does not say the domid");
   return leaf.ecx;
 }
 
@@ -105,8 +100,7 @@ static void on_remote_request(evtchn_port_t port) {
 
 static void sleep_ns(uint64_t ns) {
   struct sched_poll poll = {.nr_ports = 0, .timeout = system_time() + ns};
-  if (sched_op(SCHEDOP_poll, &poll) != 0)
-    sched_op(SCHEDOP_yield, NULL);
+  if (sched_op(SCHEDOP_poll, &poll) != 0) sched_op(SCHEDOP_yield, NULL);
 }
 
 static void serve(domid_t peer) {
@@ -114,8 +108,7 @@ static void serve(domid_t peer) {
   print("port %u waits for domain %u\n", channel, peer);
   events_init();
   event_enable(channel, on_remote_request);
-  while (__atomic_load_n(&requests, __ATOMIC_ACQUIRE) < count)
-    wait_for_interrupt();
+  while (__atomic_load_n(&requests, __ATOMIC_ACQUIRE) < count) wait_for_interrupt();
   print("answered %lu events\n", requests);
 }
 
@@ -135,9 +128,8 @@ static void call(domid_t peer) {
 
 int main(void) {
   count = option_number("count", 2000);
-  round_trips = (uint64_t *)memory_take(count * 8, 4096);
-  if (count == 0 || !round_trips)
-    fail("count=%lu does not fit", count);
+  round_trips = (uint64_t*)memory_take(count * 8, 4096);
+  if (count == 0 || !round_trips) fail("count=%lu does not fit", count);
   uint64_t peer = option_number("peer", DOMID_INVALID);
   apic_init();
   if (peer == DOMID_INVALID)

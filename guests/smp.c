@@ -21,9 +21,7 @@ enum { kIpiVector = 0x60, kMaxIpis = 4096 };
 
 static struct ticket_lock contended __attribute__((aligned(64)));
 static volatile uint64_t shared_count __attribute__((aligned(64)));
-static struct {
-  uint64_t acquisitions, cycles, received;
-} __attribute__((aligned(64))) own[MAX_VCPUS];
+static struct { uint64_t acquisitions, cycles, received; } __attribute__((aligned(64))) own[MAX_VCPUS];
 static uint64_t round_trips[kMaxIpis];
 static unsigned vcpus;
 static uint64_t rounds;
@@ -31,8 +29,7 @@ static uint32_t ready, finished, go, stop;
 
 static void compete(unsigned vcpu) {
   __atomic_fetch_add(&ready, 1, __ATOMIC_SEQ_CST);
-  while (!__atomic_load_n(&go, __ATOMIC_ACQUIRE))
-    pause();
+  while (!__atomic_load_n(&go, __ATOMIC_ACQUIRE)) pause();
   uint64_t begin = read_tsc_ordered();
   for (uint64_t i = 0; i < rounds; ++i) {
     lock(&contended);
@@ -44,19 +41,17 @@ static void compete(unsigned vcpu) {
   __atomic_fetch_add(&finished, 1, __ATOMIC_SEQ_CST);
 }
 
-static void on_ipi(struct frame *frame) {
+static void on_ipi(struct frame* frame) {
   (void)frame;
   apic_end_of_interrupt();
   __atomic_fetch_add(&own[current_vcpu()].received, 1, __ATOMIC_RELEASE);
 }
 
 static void secondary(unsigned vcpu) {
-  if (apic_id() != apic_id_of_vcpu(vcpu))
-    fail("vCPU %u has APIC ID %u", vcpu, apic_id());
+  if (apic_id() != apic_id_of_vcpu(vcpu)) fail("vCPU %u has APIC ID %u", vcpu, apic_id());
   compete(vcpu);
   enable_interrupts();
-  while (!__atomic_load_n(&stop, __ATOMIC_ACQUIRE))
-    pause();
+  while (!__atomic_load_n(&stop, __ATOMIC_ACQUIRE)) pause();
   disable_interrupts();
 }
 
@@ -77,8 +72,7 @@ static void ping(unsigned vcpu, uint64_t count) {
 int main(void) {
   rounds = option_number("rounds", 2000);
   uint64_t ipis = option_number("ipis", 200);
-  if (ipis > kMaxIpis)
-    fail("ipis= is at most %u", (unsigned)kMaxIpis);
+  if (ipis > kMaxIpis) fail("ipis= is at most %u", (unsigned)kMaxIpis);
   apic_init();
   set_interrupt_handler(kIpiVector, on_ipi);
   vcpus = vcpu_count();
@@ -87,16 +81,13 @@ int main(void) {
     smp_start(vcpu, secondary);
     print("vCPU %u started\n", vcpu);
   }
-  while (__atomic_load_n(&ready, __ATOMIC_ACQUIRE) != vcpus - 1)
-    pause();
+  while (__atomic_load_n(&ready, __ATOMIC_ACQUIRE) != vcpus - 1) pause();
   __atomic_store_n(&go, 1, __ATOMIC_RELEASE);
   compete(0);
-  while (__atomic_load_n(&finished, __ATOMIC_ACQUIRE) != vcpus)
-    pause();
+  while (__atomic_load_n(&finished, __ATOMIC_ACQUIRE) != vcpus) pause();
   for (unsigned vcpu = 0; vcpu < vcpus; ++vcpu)
     print("vCPU %u: %lu acquisitions in %lu cycles\n", vcpu, own[vcpu].acquisitions, own[vcpu].cycles);
-  if (shared_count != vcpus * rounds)
-    fail("%lu increments, wanted %lu", shared_count, vcpus * rounds);
+  if (shared_count != vcpus * rounds) fail("%lu increments, wanted %lu", shared_count, vcpus * rounds);
   for (unsigned vcpu = 1; vcpu < vcpus; ++vcpu) {
     ping(vcpu, ipis);
     print("vCPU %u ", vcpu);

@@ -42,6 +42,8 @@ static const char* const exception_names[32] = {
 
 void set_interrupt_handler(unsigned vector, interrupt_handler* handler) { handlers[vector & 255] = handler; }
 
+interrupt_handler* interrupt_handler_of(unsigned vector) { return handlers[vector & 255]; }
+
 void set_interrupt_stack(unsigned vector, unsigned index) { idt[vector & 255].stack = (uint8_t)(index & 7); }
 
 void set_interrupt_user_callable(unsigned vector) { idt[vector & 255].type |= 0x60; }
@@ -58,6 +60,13 @@ static void build_idt(void) {
   set_interrupt_stack(8, 1); /* a double fault often means a bad stack */
 }
 
+static void load_tables(unsigned vcpu) {
+  struct table_pointer idt_pointer = {sizeof idt - 1, (uint64_t)idt};
+  asm volatile("lgdt %0" : : "m"(gdt_pointer));
+  asm volatile("lidt %0" : : "m"(idt_pointer));
+  asm volatile("ltr %w0" : : "r"(SELECTOR_TSS + 16 * vcpu));
+}
+
 void interrupts_init(unsigned vcpu) {
   if (vcpu == 0) build_idt();
   struct tss* own = &tss[vcpu];
@@ -68,16 +77,18 @@ void interrupts_init(unsigned vcpu) {
   uint64_t* descriptor = &gdt[SELECTOR_TSS / 8 + 2 * vcpu];
   descriptor[0] = (sizeof(struct tss) - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
   descriptor[1] = base >> 32;
-  struct table_pointer idt_pointer = {sizeof idt - 1, (uint64_t)idt};
-  asm volatile("lgdt %0" : : "m"(gdt_pointer));
-  asm volatile("lidt %0" : : "m"(idt_pointer));
-  asm volatile("ltr %w0" : : "r"(SELECTOR_TSS + 16 * vcpu));
+  load_tables(vcpu);
 }
 
 unsigned current_vcpu(void) {
   uint32_t selector;
   asm volatile("str %0" : "=r"(selector));
   return ((selector & 0xffff) - SELECTOR_TSS) / 16 % MAX_VCPUS;
+}
+
+void interrupts_reload(void) {
+  gdt[SELECTOR_TSS / 8] &= ~(2ull << 40); /* not busy */
+  load_tables(0);
 }
 
 void report_exception(const struct frame* f) {

@@ -16,6 +16,8 @@ typedef void interrupt_handler(struct frame* frame);
 /* Without a handler, an exception is reported and ends the guest as failed; so does any other vector. */
 void set_interrupt_handler(unsigned vector, interrupt_handler* handler);
 
+interrupt_handler* interrupt_handler_of(unsigned vector);
+
 /* Makes a vector use a stack of the interrupt stack table (1 = the fault stack; 0 = the current one). */
 void set_interrupt_stack(unsigned vector, unsigned index);
 
@@ -24,6 +26,9 @@ void set_interrupt_user_callable(unsigned vector);
 
 /* Loads GDT, IDT, a task-state segment with stacks of its own, for the vCPU that runs this. */
 void interrupts_init(unsigned vcpu);
+
+/* Loads the tables of vCPU 0 again, after somebody loaded others. */
+void interrupts_reload(void);
 
 /* The number of the vCPU that runs this, by its task register. */
 unsigned current_vcpu(void);
