@@ -58,6 +58,8 @@ int main(void) {
   timer_init(on_tick);
   upcall = interrupt_handler_of(kUpcall);
   set_interrupt_handler(kUpcall, end_of_slice);
+  for (unsigned vector = 0; vector < 256 && !user; ++vector)
+    set_interrupt_stack(vector, 1); /* the stack pointer is anywhere */
   uint64_t cr0 = read_cr0(), cr3 = read_cr3(), cr4 = read_cr4();
   print("%lu blocks at level %u\n", blocks, user ? 3 : 0);
   for (uint64_t block = 0; block < blocks; ++block) {
