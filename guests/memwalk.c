@@ -23,7 +23,7 @@ static uint64_t random_below(uint64_t limit) {
 }
 
 static uint64_t* place(uint64_t base, uint64_t stride, uint64_t index) {
-  uint64_t offset = stride >= 4096 ? index % (stride / 64) * 64 : 0;
+  uint64_t offset = stride >= 4096 ? (index % 16 * 4 + index / 16) % 64 * 64 : 0;
   return (uint64_t*)(base + index * stride + offset);
 }
 
