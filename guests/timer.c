@@ -26,7 +26,9 @@ static void on_tick(evtchn_port_t port) {
   tick_tsc[ticks] = read_tsc();
   tick_time[ticks] = system_time();
   ticks = ticks + 1;
-  if (singleshot && ticks <= count) {
+  if (ticks > count) {
+    timer_stop_periodic(); /* here, lest ticks that take longer than their period keep the rest from running */
+  } else if (singleshot) {
     next_deadline += period_ns;
     timer_set_singleshot(next_deadline);
   }
