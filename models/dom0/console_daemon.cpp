@@ -14,7 +14,10 @@ void describe(ConsoleDaemonConfig& c, config::Visitor& v) {
   v(c.cycles_per_byte, {"cycles_per_byte", "cycles", "moving one byte of console output", "uncalibrated", config::between(0, 10'000)});
 }
 
-void ConsoleDaemon::introduce(domid_t domid, Mfn ring, std::uint32_t port) { clients_[domid] = {ring, port}; }
+void ConsoleDaemon::introduce(domid_t domid, Mfn ring, std::uint32_t port) {
+  clients_[domid] = {ring, port};
+  if (xen::Domain* d = hypervisor_.find_domain(domid)) d->mapped_by_dom0.push_back(ring);
+}
 
 void ConsoleDaemon::release(domid_t domid) {
   const auto it = clients_.find(domid);

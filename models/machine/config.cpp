@@ -157,8 +157,8 @@ std::vector<CheckedDomain> check_domains(const ScenarioConfig& scenario) {
       if (other.config.name == d.name)
         throw UserError(f.file, "a domain named \"" + d.name + "\" exists already (" + other.config.file + ")",
                         "give it another name");
-    // Xen's own pages for a domain: EPT tables, VMCSs, shared info.
-    const std::uint64_t overhead = 1 + d.memory_mib / 256;
+    // Xen's own pages for a domain: the paging pool, and VMCSs, shared info and the like.
+    const std::uint64_t overhead = (xen::paging_pages(d.maxvcpus, d.memory_mib << 8) >> 8) + 1;
     wanted += d.memory_mib + overhead;
     if (d.memory_mib + overhead > available)
       throw UserError(f.file,

@@ -47,11 +47,12 @@ Domain& Hypervisor::create_domain(domid_t domid, DomainKind kind, const DomainPa
   d.pause_count = 1;
   d.shared_info = allocate_xen_page(d);
   d.shared = reinterpret_cast<shared_info_t*>(memory.host(address_of(d.shared_info)));
-  d.guest_64bit = kind == DomainKind::kModel;
+  d.guest_64bit = true;  // until the guest latches its own width
   init_wallclock(d);
   if (kind == DomainKind::kPvh) {
     d.p2m = std::make_unique<P2m>(memory, heap);
     d.p2m->accessed_dirty = config.ept_ad;
+    d.p2m->table_limit = paging_pages(parameters.max_vcpus, parameters.max_pages);
     d.msr_bitmap = allocate_xen_page(d);
     memory.fill(address_of(d.msr_bitmap), 0xff, kPageSize);
     d.cpuid = guest_policy(d);

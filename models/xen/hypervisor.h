@@ -115,6 +115,8 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   Nanoseconds ns(Cycles c) const {
     return static_cast<Nanoseconds>(static_cast<unsigned __int128>(c) * 1'000'000'000u / tsc_hz);
   }
+  // A time stamp that far in the future; kNever if it is beyond what time can count.
+  Cycles from_now(Cycles span) const { return span > kNever - now() ? kNever : now() + span; }
   // The first cycle at which ns(cycle) ≥ n.
   Cycles cycles(Nanoseconds n) const {
     const unsigned __int128 c = (static_cast<unsigned __int128>(n) * tsc_hz + 999'999'999u) / 1'000'000'000u;
@@ -205,7 +207,7 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   void update_time_info(Vcpu& v);
   void update_runstate_area(Vcpu& v);
   void init_wallclock(Domain& d);
-  long set_singleshot_timer(Vcpu& v, std::uint64_t timeout_ns, bool future);
+  long set_singleshot_timer(Vcpu& v, std::uint64_t timeout_ns);
   void stop_singleshot_timer(Vcpu& v) { remove_timer(v.singleshot); }
   void set_periodic_timer(Vcpu& v, Nanoseconds period);
   void arm_vlapic_timer(Vcpu& v);
@@ -262,6 +264,7 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   long do_hvm_op(Vcpu& v, const Arguments& args);
   long add_to_physmap(Domain& d, unsigned space, std::uint64_t index, std::uint64_t gfn);
   bool populate_extent(Domain& d, std::uint64_t gfn, unsigned order);
+  bool hypercall_preempted();
   bool remove_page(Domain& d, std::uint64_t gfn);
   void flush_domain(Domain& d);
   long register_vcpu_info(Vcpu& v, std::uint64_t gfn, std::uint32_t offset);
@@ -308,6 +311,8 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   PcpuState* active_ = nullptr;
   std::vector<Vcpu*> units_;
   std::uint64_t units_made_ = 0;
+  // The hypercall in progress was cut short: the guest executes its VMCALL again, with the arguments as they are now.
+  bool continue_hypercall_ = false;
   std::uint16_t last_vpid_ = 0;
   std::map<std::uint64_t, TimerId> policy_timers_;
   SpinLock sched_lock_;

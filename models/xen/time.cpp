@@ -87,9 +87,8 @@ void Hypervisor::update_runstate_area(Vcpu& v) {
   }
 }
 
-long Hypervisor::set_singleshot_timer(Vcpu& v, std::uint64_t timeout_ns, bool future) {
-  const Nanoseconds t = ns(now());
-  if (future && timeout_ns < t) return -kEtime;
+// A time that has passed fires at once, whatever the flags say (VCPU_SSHOTTMR_future is history in Xen 4.17).
+long Hypervisor::set_singleshot_timer(Vcpu& v, std::uint64_t timeout_ns) {
   remove_timer(v.singleshot);
   const Cycles deadline = std::max(cycles(timeout_ns), now());
   tracer.timer_set(active_->pcpu->index, now(), trace_id(v), timeout_ns);
@@ -101,7 +100,7 @@ void Hypervisor::set_periodic_timer(Vcpu& v, Nanoseconds period) {
   remove_timer(v.periodic);
   v.periodic_period = period;
   if (period != 0)
-    v.periodic = add_timer(v.processor, now() + cycles(period), TimerAction::kPeriodic, v.unit);
+    v.periodic = add_timer(v.processor, from_now(cycles(period)), TimerAction::kPeriodic, v.unit);
 }
 
 void Hypervisor::arm_vlapic_timer(Vcpu& v) {
@@ -110,7 +109,12 @@ void Hypervisor::arm_vlapic_timer(Vcpu& v) {
   if (deadline == kNever) return;
   const std::uint64_t wait = deadline - guest_tsc(v, now());  // wraps for deadlines in the past
   const bool past = deadline <= guest_tsc(v, now());
-  v.apic_timer = add_timer(v.processor, past ? now() : now() + wait, TimerAction::kVlapic, v.unit);
+  Cycles at = past ? now() : from_now(wait);
+  // Xen fires no platform timer of a guest more often than every 0.1 ms (create_periodic_time).
+  const Cycles shortest = cycles(100'000);
+  if (const Cycles period = v.vlapic.timer_period(); period != 0 && period < shortest)
+    at = std::max(at, now() + shortest);
+  v.apic_timer = add_timer(v.processor, at, TimerAction::kVlapic, v.unit);
 }
 
 }  // namespace xensim::xen

@@ -493,6 +493,9 @@ void LocalApic::stop_timer() {
   state_.timer_deadline = kNever;
 }
 
+Cycles LocalApic::timer_period() const {
+  return timer_mode() == kPeriodic && state_.timer_deadline != kNever ? expiry(1) - expiry(0) : 0;
+}
 bool LocalApic::timer_expire(Cycles now) {
   if (state_.timer_deadline > now || state_.timer_deadline == kNever) return false;
   state_.timer_deadline = kNever;

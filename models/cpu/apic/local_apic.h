@@ -87,6 +87,8 @@ class LocalApic {
 
   // --- Timer. The next absolute TSC time at which it fires; kNever if it does not.
   Cycles timer_deadline() const { return state_.timer_deadline; }
+  // Of a periodic timer that runs; 0: there is none.
+  Cycles timer_period() const;
   // Fires what is due at `now` (one-shot, periodic, TSC-deadline): accepts the LVT timer's vector unless masked.
   // true if it fired.
   bool timer_expire(Cycles now);

@@ -37,6 +37,11 @@ struct E820Entry {
   std::uint32_t type;
 };
 
+// The paging pool that libxl gives a domain (libxl__get_required_paging_memory): 1 MiB per vCPU and 8 KiB per MiB of RAM.
+constexpr std::uint64_t paging_pages(std::uint64_t vcpus, std::uint64_t ram_pages) {
+  return 256 * vcpus + 2 * ((ram_pages + 255) / 256);
+}
+
 struct Domain {
   Domain(domid_t domain_id, DomainKind k) : domid(domain_id), kind(k) {}
 
@@ -56,12 +61,13 @@ struct Domain {
   std::uint64_t shared_info_gfn = ~std::uint64_t{0};  // where the guest put it
   Mfn msr_bitmap;
   std::vector<E820Entry> memory_map;
+  std::vector<Mfn> mapped_by_dom0;  // frames of the guest that dom0's daemons use: they outlive their removal
   std::vector<std::pair<Mfn, unsigned>> xen_pages;  // pages that Xen keeps for the domain (VMCSs, bitmaps), with order
 
   // Guest policy.
   cpu::CpuidPolicy cpuid;
   std::array<std::uint64_t, HVM_NR_PARAMS> hvm_params{};
-  bool guest_64bit = false;  // layout of shared_info, latched as HVM guests do
+  bool guest_64bit = true;  // layout of shared_info, latched as HVM guests do
 
   // Events.
   EventChannels events;

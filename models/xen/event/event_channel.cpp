@@ -104,9 +104,9 @@ long Hypervisor::evtchn_close(Domain& d, std::uint32_t port) {
     case PortState::kInterdomain:
       if (Domain* rd = find_domain(p.remote_domid)) {
         Port& theirs = rd->events.ports[p.remote_port];
-        theirs = Port{};
-        theirs.state = PortState::kUnbound;
+        theirs.state = PortState::kUnbound;  // it keeps the vCPU that it notifies
         theirs.remote_domid = d.domid;
+        theirs.remote_port = 0;
       }
       break;
     default:

@@ -64,6 +64,12 @@ void Hypervisor::hypercall(Vcpu& v) {
       cost.charge(p, Path::kUnknownHypercall);
     }
   }
+  if (continue_hypercall_) {
+    continue_hypercall_ = false;
+    core.vmx.write(F::kGuestRip, core.vmx.read(F::kGuestRip) - core.vm_exit.instruction_length);
+    v.inject.reset();
+    return;
+  }
   if (result == -kEnosys) ++v.stats.unknown_hypercalls;
   tracer.hypercall_return(cpu_index, now(), trace_id(v), op, static_cast<std::uint64_t>(result));
   gpr[cpu::kRax] = wide ? static_cast<std::uint64_t>(result) : static_cast<std::uint32_t>(result);
@@ -75,7 +81,10 @@ long Hypervisor::do_set_timer_op(Vcpu& v, const Arguments& args) {
     remove_timer(v.singleshot);
     return 0;
   }
-  return set_singleshot_timer(v, timeout, false);
+  // Xen's answer to guests that set timers a long way off (or "negative") when they mean "none": 100 ms.
+  const Nanoseconds t = ns(now());
+  const bool huge = timeout >> 63 || (timeout > t && (timeout - t) >> 50 != 0);
+  return set_singleshot_timer(v, huge ? t + 100'000'000 : timeout);
 }
 
 long Hypervisor::do_vm_assist(Vcpu& v, const Arguments& args) {

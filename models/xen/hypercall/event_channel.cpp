@@ -154,8 +154,7 @@ long Hypervisor::bind_port_to_vcpu(Domain& d, std::uint32_t port, std::uint32_t 
 }
 
 long Hypervisor::unmask_port(Domain& d, std::uint32_t port) {
-  if (!d.events.valid(port) || d.events.ports[port].state == PortState::kFree) return -kEinval;
-  if (port >= two_level::max_ports(d)) return -kEinval;
+  if (!d.events.valid(port) || port >= two_level::max_ports(d)) return -kEinval;
   const auto b = two_level::bits_of(d, port);
   const auto bit = static_cast<std::uint8_t>(1u << b.bit);
   const auto mask = memory.read<std::uint8_t>(b.mask);

@@ -9,7 +9,8 @@ namespace xensim::xen {
 namespace {
 
 constexpr unsigned kMaxGuestOrder = 9;  // CONFIG_DOMU_MAX_ORDER: 2 MiB extents from an unprivileged domain
-constexpr std::uint64_t kExtentsPerCall = 1u << 20;
+constexpr std::uint64_t kPagesPerStretch = 4096;  // of a hypercall that nothing interrupts
+constexpr std::uint64_t kFrames = std::uint64_t{1} << 36;
 
 bool is_self(domid_t asked, const Domain& d) { return asked == DOMID_SELF || asked == d.domid; }
 
@@ -31,24 +32,31 @@ long Hypervisor::do_memory_op(Vcpu& v, const Arguments& args) {
       const std::uint32_t order = f.u32();
       f.u32();  // mem_flags: address width and node hints
       const domid_t domid = f.u16();
-      if (start_extent >= count || count > kExtentsPerCall) return static_cast<long>(start_extent);
+      if (start_extent >= count || count > (args.wide ? ~std::uint64_t{0} : 0xffffffff) >> 6) return static_cast<long>(start_extent);
       if (!is_self(domid, d)) return find_domain(domid) ? -kEperm : -kEsrch;
       // Auto-translated guests get no machine frame numbers back; increase without a list has nowhere to put frames.
-      const unsigned limit = op == XENMEM_decrease_reservation ? Heap::kMaxOrder : kMaxGuestOrder;
-      if (order > limit) return static_cast<long>(start_extent);
+      if (order > kMaxGuestOrder) return static_cast<long>(start_extent);
+      const std::uint64_t n = std::uint64_t{1} << order;
       const unsigned width = args.wide ? 8 : 4;
       std::uint64_t i = start_extent;
       for (; i < count; ++i) {
+        if (i != start_extent && (hypercall_preempted() || (i - start_extent) * n >= kPagesPerStretch)) {
+          // As hypercall_create_continuation does: the extents that are done go into the command's upper bits.
+          cpu::Core& core = active_->pcpu->core;
+          core.st.gpr[args.wide ? cpu::kRdi : cpu::kRbx] = op | i << 6;
+          continue_hypercall_ = true;
+          break;
+        }
         std::uint64_t gfn = 0;
         if (!copy_from_guest(v, list + i * width, &gfn, width)) break;
         if (op == XENMEM_increase_reservation) break;
-        cost.charge(*active_->pcpu, Path::kPopulatePage);
-        const std::uint64_t n = std::uint64_t{1} << order;
+        cost.charge_many(*active_->pcpu, Path::kPopulatePage, op == XENMEM_populate_physmap && order == 9 ? 1 : n);
+        if (gfn > kFrames - n) break;
         if (op == XENMEM_populate_physmap) {
-          if (gfn % n != 0 || (gfn + n) >> 36) break;
+          if (gfn % n != 0) break;
           if (!populate_extent(d, gfn, order)) break;
         } else {
-          bool ok = (gfn + n) >> 36 == 0;
+          bool ok = true;
           for (std::uint64_t k = 0; ok && k < n; ++k) ok = remove_page(d, gfn + k);
           if (!ok) break;
           tracer.decrease_reservation(active_->pcpu->index, gfn, d.domid, order);
@@ -132,12 +140,24 @@ bool Hypervisor::populate_extent(Domain& d, std::uint64_t gfn, unsigned order) {
   return true;
 }
 
+// Whether something waits that Xen would interrupt a long hypercall for (hypercall_preempt_check).
+bool Hypervisor::hypercall_preempted() {
+  cpu::Pcpu& p = *active_->pcpu;
+  p.take_due();
+  return active_->schedule_pending || active_->timers.due(now()) || p.apic.deliverable() >= 0;
+}
+
 // guest_remove_page: false if the frame is not RAM of the domain.
 bool Hypervisor::remove_page(Domain& d, std::uint64_t gfn) {
   const auto frame = ram_frame(d, gfn);
   if (!frame) return false;
   if (!d.p2m->set(Gfn(gfn), Mfn(0), 0, P2mType::kInvalid)) return false;
-  if (!owned_by_xen(d, *frame)) release_frame(d, *frame, 0);
+  if (std::find(d.mapped_by_dom0.begin(), d.mapped_by_dom0.end(), *frame) != d.mapped_by_dom0.end()) {
+    d.xen_pages.emplace_back(*frame, 0u);  // it lives on until the domain is gone
+    --d.pages;
+  } else if (!owned_by_xen(d, *frame)) {
+    release_frame(d, *frame, 0);
+  }
   return true;
 }
 
@@ -152,7 +172,7 @@ long Hypervisor::add_to_physmap(Domain& d, unsigned space, std::uint64_t index, 
     case XENMAPSPACE_gmfn: {
       const auto source = ram_frame(d, index);
       if (!source || owned_by_xen(d, *source)) return -kEinval;
-      d.p2m->set(Gfn(index), Mfn(0), 0, P2mType::kInvalid);
+      if (!d.p2m->set(Gfn(index), Mfn(0), 0, P2mType::kInvalid)) return -kEnomem;
       frame = *source;
       break;
     }
@@ -165,7 +185,11 @@ long Hypervisor::add_to_physmap(Domain& d, unsigned space, std::uint64_t index, 
   if (space == XENMAPSPACE_shared_info && d.shared_info_gfn != ~std::uint64_t{0} && d.shared_info_gfn != gfn &&
       d.p2m->get(Gfn(d.shared_info_gfn)).mfn == d.shared_info)
     d.p2m->set(Gfn(d.shared_info_gfn), Mfn(0), 0, P2mType::kInvalid);
-  if (!d.p2m->set(Gfn(gfn), frame, 0, P2mType::kRamRw)) return -kEnomem;
+  if (!d.p2m->set(Gfn(gfn), frame, 0, P2mType::kRamRw)) {
+    // Where the frame came from there is a table for it.
+    if (space == XENMAPSPACE_gmfn) d.p2m->set(Gfn(index), frame, 0, P2mType::kRamRw);
+    return -kEnomem;
+  }
   if (space == XENMAPSPACE_shared_info) d.shared_info_gfn = gfn;
   return 0;
 }

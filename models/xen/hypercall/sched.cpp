@@ -88,11 +88,10 @@ long Hypervisor::do_poll(Vcpu& v, const Arguments& args) {
 long Hypervisor::set_watchdog(Domain& d, std::uint32_t id, std::uint32_t timeout) {
   if (id > d.watchdogs.size()) return -kEinval;
   const auto arm = [&](std::size_t i) {
-    d.watchdogs[i] = add_timer(active_->pcpu->index, now() + cycles(std::uint64_t{timeout} * 1'000'000'000),
+    d.watchdogs[i] = add_timer(active_->pcpu->index, from_now(cycles(std::uint64_t{timeout} * 1'000'000'000)),
                                TimerAction::kWatchdog, std::uint64_t{d.domid} << 8 | i);
   };
   if (id == 0) {
-    if (timeout == 0) return -kEinval;
     for (std::size_t i = 0; i < d.watchdogs.size(); ++i)
       if (!d.watchdogs[i].pending()) {
         arm(i);

@@ -19,9 +19,10 @@ bool Hypervisor::pin_area(Vcpu& v, std::uint64_t linear, unsigned size, GuestAre
 }
 
 long Hypervisor::register_vcpu_info(Vcpu& v, std::uint64_t gfn, std::uint32_t offset) {
-  if (offset > kPageSize - sizeof(vcpu_info_t)) return -kEinval;
+  if (offset > kPageSize - sizeof(vcpu_info_t)) return -kEnxio;
+  if (offset % (v.domain.guest_64bit ? 8 : 4) != 0) return -kEnxio;
   if (v.vcpu_info_registered) return -kEinval;
-  if (v.runstate == Runstate::kRunning && &v != active_->current) return -kEinval;
+  if (&v != active_->current && !(v.pause_flags & kPauseDown)) return -kEinval;
   const auto frame = ram_frame(v.domain, gfn);
   if (!frame) return -kEinval;
   const PhysAddr to = address_of(*frame) + offset;
@@ -107,8 +108,7 @@ long Hypervisor::do_vcpu_op(Vcpu& v, const Arguments& args) {
       std::uint8_t bytes[16];
       if (!copy_from_guest(v, arg, bytes, args.wide ? 16 : 12)) return -kEfault;
       Fields f(bytes, args.wide);
-      const std::uint64_t timeout = f.u64();
-      return set_singleshot_timer(v, timeout, f.u32() & VCPU_SSHOTTMR_future);
+      return set_singleshot_timer(v, f.u64());
     }
     case VCPUOP_stop_singleshot_timer:
       if (&t != &v) return -kEinval;

@@ -82,6 +82,7 @@ std::optional<PhysAddr> P2m::entry_address(Gfn gfn, unsigned level, bool create)
 
 // Replaces a non-table entry (a hole or a large page) by a table with the same meaning.
 bool P2m::split(PhysAddr entry, unsigned level) {
+  if (table_pages_ >= table_limit) return false;
   const auto table = heap_.allocate(0);
   if (!table) return false;
   ++table_pages_;

@@ -55,6 +55,8 @@ class P2m {
   static constexpr std::uint64_t kExposedBase = std::uint64_t{1} << 45;
 
   std::uint64_t table_pages() const { return table_pages_; }
+  // The most pages that tables may take (the domain's paging pool): a guest decides how scattered its frames are.
+  std::uint64_t table_limit = ~std::uint64_t{0};
   // Entries by size, for statistics and tests.
   struct Counts {
     std::uint64_t pages_4k = 0, pages_2m = 0, pages_1g = 0;

@@ -10,6 +10,8 @@ using F = cpu::VmcsField;
 namespace {
 constexpr std::uint64_t kApicPage = 0xfee00;
 constexpr std::uint32_t kExitsOnIo = 1u << 24;
+// How long one emulation may take: a repeated instruction goes on after another exit, as Xen emulates it in parts.
+constexpr Cycles kEmulationStretch = 20'000;
 }  // namespace
 
 void Hypervisor::exit_ept_violation(PcpuState& c, Vcpu& v) {
@@ -63,7 +65,7 @@ bool Hypervisor::emulate_instruction(PcpuState& c, Vcpu& v, std::uint64_t first_
     emulating_ = true;
     core.instruction_limit = core.instructions + 1;
     cpu::StopReason stop = cpu::StopReason::kBudget;
-    if (vmx.enter(!v.vmcs_launched, entered).ok() && entered) stop = core.run(kNever);
+    if (vmx.enter(!v.vmcs_launched, entered).ok() && entered) stop = core.run(core.now + kEmulationStretch);
     core.instruction_limit = limit;
     emulating_ = false;
     for (const std::uint64_t gfn : exposed) p2m.expose(Gfn(gfn), false);
