@@ -194,10 +194,10 @@ class Tracer {
   // --- Memory, grants, hardware.
   void set_p2m_entry(PcpuId p, std::uint64_t gfn, std::uint64_t mfn, std::uint32_t type, std::uint16_t domid,
                      unsigned order) {
-    untimed(p, TRC_MEM_SET_P2M_ENTRY, low(gfn), high(gfn), low(mfn), high(mfn), type, word(domid) << 16 | order);
+    untimed(p, TRC_MEM_SET_P2M_ENTRY, low(gfn), high(gfn), low(mfn), high(mfn), type, word(order) << 16 | domid);
   }
   void decrease_reservation(PcpuId p, std::uint64_t gfn, std::uint16_t domid, unsigned order) {
-    untimed(p, TRC_MEM_DECREASE_RESERVATION, low(gfn), high(gfn), word(domid) << 16 | order, 0u);
+    untimed(p, TRC_MEM_DECREASE_RESERVATION, low(gfn), high(gfn), word(order) << 16 | domid, 0u);
   }
   void grant_map(PcpuId p, Cycles t, std::uint16_t domid) { timed(p, t, TRC_MEM_PAGE_GRANT_MAP, word(domid)); }
   void grant_unmap(PcpuId p, Cycles t, std::uint16_t domid) { timed(p, t, TRC_MEM_PAGE_GRANT_UNMAP, word(domid)); }
