@@ -181,11 +181,8 @@ void Hypervisor::fire(PcpuState& c, const TimerEntry& e) {
       send_vcpu_virq(*v, VIRQ_TIMER);
       break;
     case TimerAction::kPeriodic:
-      ++v->stats.timer_fired;
-      tracer.timer_fire(c.pcpu->index, now(), trace_id(*v));
-      v->periodic = add_timer(c.pcpu->index, v->periodic.deadline + cycles(v->periodic_period),
-                              TimerAction::kPeriodic, e.data);
-      send_vcpu_virq(*v, VIRQ_TIMER);
+      v->periodic = {};
+      periodic_timer_work(*v);
       break;
     case TimerAction::kPoll:
       v->poll = {};

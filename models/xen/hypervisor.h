@@ -210,6 +210,7 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   long set_singleshot_timer(Vcpu& v, std::uint64_t timeout_ns);
   void stop_singleshot_timer(Vcpu& v) { remove_timer(v.singleshot); }
   void set_periodic_timer(Vcpu& v, Nanoseconds period);
+  void periodic_timer_work(Vcpu& v);
   void arm_vlapic_timer(Vcpu& v);
 
   // --- Hypercalls (hypercall/dispatch.cpp). Handles the VMCALL of the current vCPU.

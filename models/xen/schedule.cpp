@@ -182,6 +182,7 @@ void Hypervisor::schedule(PcpuState& c) {
     runstate_change(*prev, to);
     prev->stats.cpi += p.core.cpi - c.cpi_mark;
     ++prev->stats.context_switches;
+    remove_timer(prev->periodic);
     update_runstate_area(*prev);
   } else {
     idle_runstate_change(c, Runstate::kRunnable);
@@ -204,6 +205,7 @@ void Hypervisor::schedule(PcpuState& c) {
   sched_lock_.release(p);
   cost.charge(p, Path::kContextSwitch);
   if (next) {
+    periodic_timer_work(*next);
     update_runstate_area(*next);
     update_time_info(*next);
   }

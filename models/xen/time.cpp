@@ -96,11 +96,26 @@ long Hypervisor::set_singleshot_timer(Vcpu& v, std::uint64_t timeout_ns) {
   return 0;
 }
 
+// The periodic timer runs only while its vCPU does: it is stopped when the vCPU is switched out, and a tick that became due
+// meanwhile is sent when it comes back (vcpu_periodic_timer_work in Xen).
 void Hypervisor::set_periodic_timer(Vcpu& v, Nanoseconds period) {
   remove_timer(v.periodic);
   v.periodic_period = period;
-  if (period != 0)
-    v.periodic = add_timer(v.processor, from_now(cycles(period)), TimerAction::kPeriodic, v.unit);
+  if (v.runstate == Runstate::kRunning) periodic_timer_work(v);
+}
+
+void Hypervisor::periodic_timer_work(Vcpu& v) {
+  remove_timer(v.periodic);
+  if (v.periodic_period == 0 || v.domain.shutdown) return;
+  Cycles next = v.periodic_last_event + cycles(v.periodic_period);
+  if (now() >= next) {
+    ++v.stats.timer_fired;
+    tracer.timer_fire(active_->pcpu->index, now(), trace_id(v));
+    send_vcpu_virq(v, VIRQ_TIMER);
+    v.periodic_last_event = now();
+    next = now() + cycles(v.periodic_period);
+  }
+  v.periodic = add_timer(v.processor, next, TimerAction::kPeriodic, v.unit);
 }
 
 void Hypervisor::arm_vlapic_timer(Vcpu& v) {

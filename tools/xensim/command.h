@@ -20,6 +20,7 @@ struct Command {
 int run_command(std::span<const std::string> arguments);
 int bench_command(std::span<const std::string> arguments);
 int params_command(std::span<const std::string> arguments);
+int latencies_command(std::span<const std::string> arguments);
 int stats_command(std::span<const std::string> arguments);
 int trace_command(std::span<const std::string> arguments);
 int schema_command(std::span<const std::string> arguments);

@@ -15,10 +15,11 @@ namespace {
 
 using namespace xensim;
 
-constexpr std::array<tool::Command, 6> kCommands{{
+constexpr std::array<tool::Command, 7> kCommands{{
     {"run", "simulate a scenario", tool::run_command},
     {"bench", "measure the simulator's speed on this host", tool::bench_command},
     {"params", "list every parameter with unit, default and source", tool::params_command},
+    {"latencies", "print what a load costs by level, as the configuration adds up", tool::latencies_command},
     {"stats", "show a stats.json, or compare two", tool::stats_command},
     {"trace", "summarise or dump an xentrace file", tool::trace_command},
     {"schema", "print the JSON schema of scenarios or machines", tool::schema_command},
@@ -32,7 +33,7 @@ void print_help() {
       "\n"
       "Commands:");
   for (const tool::Command& c : kCommands)
-    std::printf("  %-8s %s\n", std::string(c.name).c_str(), std::string(c.summary).c_str());
+    std::printf("  %-10s %s\n", std::string(c.name).c_str(), std::string(c.summary).c_str());
   std::puts(
       "\n"
       "'xensim COMMAND --help' explains a command. 'xensim --version' prints the version.\n"

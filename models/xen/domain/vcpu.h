@@ -153,6 +153,7 @@ struct Vcpu {
   // Timers.
   TimerId singleshot{}, periodic{}, poll{}, apic_timer{};
   Nanoseconds periodic_period = 0;
+  Cycles periodic_last_event = 0;
 
   VcpuStats stats;
 };

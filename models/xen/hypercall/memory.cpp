@@ -32,9 +32,11 @@ long Hypervisor::do_memory_op(Vcpu& v, const Arguments& args) {
       const std::uint32_t order = f.u32();
       f.u32();  // mem_flags: address width and node hints
       const domid_t domid = f.u16();
-      if (start_extent >= count || count > (args.wide ? ~std::uint64_t{0} : 0xffffffff) >> 6) return static_cast<long>(start_extent);
+      if (start_extent >= count || count > (args.wide ? ~std::uint64_t{0} : 0xffffffff) >> 6)
+        return static_cast<long>(start_extent);
       if (!is_self(domid, d)) return find_domain(domid) ? -kEperm : -kEsrch;
-      // Auto-translated guests get no machine frame numbers back; increase without a list has nowhere to put frames.
+      // Auto-translated guests get no machine frame numbers back; increase without a list has nowhere to put
+      // frames.
       if (order > kMaxGuestOrder) return static_cast<long>(start_extent);
       const std::uint64_t n = std::uint64_t{1} << order;
       const unsigned width = args.wide ? 8 : 4;
@@ -76,7 +78,8 @@ long Hypervisor::do_memory_op(Vcpu& v, const Arguments& args) {
       if (op == XENMEM_current_reservation) return static_cast<long>(d.pages);
       if (op == XENMEM_maximum_reservation) return static_cast<long>(d.max_pages);
       std::uint64_t last = 0;
-      d.p2m->for_each([&](Gfn g, Mfn, unsigned order, P2mType) { last = g.value + (std::uint64_t{1} << order) - 1; });
+      d.p2m->for_each(
+          [&](Gfn g, Mfn, unsigned order, P2mType) { last = g.value + (std::uint64_t{1} << order) - 1; });
       return static_cast<long>(last);
     }
     case XENMEM_add_to_physmap: {
