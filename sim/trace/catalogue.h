@@ -1,5 +1,5 @@
 // The catalogue of trace points: for every event number its name, its class, what its words mean, and whether it
-// has a time stamp. Numbers and words of Xen's events: xen/trace.h and XEN-GUEST-ABI.md, part F.3; xensim's own:
+// has a time stamp. Numbers and words of Xen's events: xen/trace.h and the readers of xenalyze.c; xensim's own:
 // events.h.
 #pragma once
 

@@ -8,7 +8,7 @@
 // Cost when off: enabled() is a load and a branch; every emitting function begins with it, so callers need not ask
 // unless their arguments cost something.
 //
-// xenalyze (XEN-GUEST-ABI.md, part F.2) wants from callers: start() once per pCPU before anything else; a vCPU
+// xenalyze (docs/tracing.md) wants from callers: start() once per pCPU before anything else; a vCPU
 // enters kRunning only from kRunnable, on the pCPU where the one before has left kRunning; a vCPU's
 // time is accounted from the pCPU's first switch away from idle; between vmexit() and
 // vmentry() the handler's record(s). Exit reasons above 56 become points of xensim's own.

@@ -2,7 +2,7 @@
 //
 // No header: windows, each a CPU-change record {pCPU, bytes} and that many bytes of the pCPU's records. The whole
 // trace is one window per pCPU, unless a pCPU has more bytes than a window can count; then all pCPUs' windows are
-// cut at the same instants (XEN-GUEST-ABI.md, parts F.1 and F.2). xensim's own points are left out.
+// cut at the same instants (traces/README.md). xensim's own points are left out.
 #pragma once
 
 #include <string>
