@@ -1,0 +1,130 @@
+#include "models/xen/domain/builder.h"
+
+#include <catch2/catch.hpp>
+#include <cstring>
+
+#include "sim/base/error.h"
+#include "tests/models/xen/elf_image.h"
+#include "tests/models/xen/fixture.h"
+
+namespace xensim::xen {
+namespace {
+
+BuildRequest request(std::uint64_t memory_mib, std::size_t ramdisk = 0) {
+  BuildRequest r;
+  r.place = "guest.cfg";
+  r.kernel_name = "kernel";
+  r.kernel = std::make_shared<const std::vector<std::uint8_t>>(Image{}.bytes());
+  if (ramdisk != 0) r.ramdisk = std::make_shared<const std::vector<std::uint8_t>>(ramdisk, std::uint8_t{0xab});
+  r.command_line = "root=/dev/xvda quiet";
+  r.memory_mib = r.max_memory_mib = memory_mib;
+  return r;
+}
+
+TEST_CASE("Memory up to the hole is one range, and the special pages are reserved") {
+  const BuildPlan plan = plan_pvh(request(64));
+  REQUIRE(plan.memory_map.size() == 2);
+  CHECK(plan.memory_map[0].address == 0);
+  CHECK(plan.memory_map[0].size == 64 << 20);
+  CHECK(plan.memory_map[0].type == 1);
+  CHECK(plan.memory_map[1].address == 0xfeff8000);
+  CHECK(plan.memory_map[1].size == 0x8000);
+  CHECK(plan.memory_map[1].type == 2);
+  CHECK(plan.high_memory_end == 0);
+  CHECK(plan.pages == 16384);
+}
+
+TEST_CASE("Memory beyond the hole goes on at 4 GiB") {
+  const BuildPlan plan = plan_pvh(request(5000));
+  CHECK(plan.low_memory_end == 0xfc000000);
+  CHECK(plan.high_memory_end == 0x100000000 + (5000ull << 20) - 0xfc000000);
+  REQUIRE(plan.memory_map.size() == 3);
+  CHECK(plan.memory_map[2].address == 0x100000000);
+}
+
+TEST_CASE("Start info, modules and memory map point to each other") {
+  Bench b;
+  Domain& d = b.guest(1, 1, 64 * 256 + 8);
+  const BuildPlan plan = plan_pvh(request(64, 5000));
+  for (const Extent& e : extents_of(plan, true, true)) REQUIRE(b.hv->populate(d, Gfn(e.gfn), e.order));
+  fill_pvh(*b.hv, d, plan);
+  const auto at = [&](std::uint64_t gpa) {
+    return b.memory.host(address_of(*b.hv->ram_frame(d, gpa >> kPageShift)) + (gpa & kPageMask));
+  };
+  hvm_start_info si;
+  std::memcpy(&si, at(plan.start_info), sizeof si);
+  CHECK(si.magic == 0x336ec578);
+  CHECK(si.version == 1);
+  CHECK(si.nr_modules == 1);
+  CHECK(std::string(reinterpret_cast<const char*>(at(si.cmdline_paddr))) == "root=/dev/xvda quiet");
+  hvm_modlist_entry module;
+  std::memcpy(&module, at(si.modlist_paddr), sizeof module);
+  CHECK(module.size == 5000);
+  CHECK(module.paddr % kPageSize == 0);
+  CHECK(*at(module.paddr + 4999) == 0xab);
+  CHECK(*at(module.paddr + 5000) == 0);
+  REQUIRE(si.memmap_entries == 2);
+  hvm_memmap_table_entry entry;
+  std::memcpy(&entry, at(si.memmap_paddr), sizeof entry);
+  CHECK(entry.size == 64 << 20);
+  CHECK(*at(0x100000) == 0x90);
+  CHECK(*at(0x100010) == 0);  // beyond the file's bytes
+  CHECK(d.vcpus[0]->context.st.gpr[cpu::kRbx] == plan.start_info);
+}
+
+TEST_CASE("A kernel that does not fit is refused with the size it needs; one that just fits is not") {
+  BuildRequest r = request(1);
+  CHECK_THROWS_WITH(plan_pvh(r),
+                    Catch::Contains("guest.cfg: memory = 1 MiB is too little") && Catch::Contains("raise memory"));
+  CHECK_NOTHROW(plan_pvh(request(2)));
+  // The kernel and its start info take the pages at 1 MiB; the rest of the 4 MiB is the ramdisk's.
+  CHECK_NOTHROW(plan_pvh(request(4, (3 << 20) - 2 * kPageSize)));
+  CHECK_THROWS_AS(plan_pvh(request(4, (3 << 20) - 2 * kPageSize + 1)), UserError);
+}
+
+TEST_CASE("Extents cover all memory once, in the largest sizes allowed") {
+  const BuildPlan plan = plan_pvh(request(1030));
+  for (const bool gib : {false, true})
+    for (const bool mib : {false, true}) {
+      std::uint64_t next = 0, pages = 0;
+      unsigned largest = 0;
+      for (const Extent& e : extents_of(plan, gib, mib)) {
+        if (e.gfn < kSpecialPagesBase) {
+          REQUIRE(e.gfn == next);
+          next = e.gfn + (std::uint64_t{1} << e.order);
+        }
+        REQUIRE(e.gfn % (std::uint64_t{1} << e.order) == 0);
+        pages += std::uint64_t{1} << e.order;
+        largest = std::max(largest, e.order);
+      }
+      CHECK(pages == plan.pages + kSpecialPages);
+      CHECK(largest == (gib ? 18u : mib ? 9u : 0u));
+    }
+}
+
+TEST_CASE("A destroyed domain leaves every frame free") {
+  Bench b;
+  const std::uint64_t before = b.hv->heap.free_pages();
+  for (domid_t domid = 1; domid < 4; ++domid) {
+    Domain& d = b.guest(domid, 2, 64 * 256 + 8);
+    const BuildPlan plan = plan_pvh(request(64));
+    for (const Extent& e : extents_of(plan, domid != 2, domid != 3))
+      REQUIRE(b.hv->populate(d, Gfn(e.gfn), e.order));
+    fill_pvh(*b.hv, d, plan);
+    b.hv->destroy_domain(domid);
+    CHECK(b.hv->heap.free_pages() == before);
+  }
+}
+
+TEST_CASE("A domain gets no frame above its maximum") {
+  Bench b;
+  Domain& d = b.guest(1, 1, 600);
+  CHECK(b.hv->populate(d, Gfn(0), 9));
+  CHECK_FALSE(b.hv->populate(d, Gfn(512), 9));
+  for (unsigned i = 0; i < 88; ++i) REQUIRE(b.hv->populate(d, Gfn(512 + i), 0));
+  CHECK_FALSE(b.hv->populate(d, Gfn(600), 0));
+  CHECK(d.pages == 600);
+}
+
+}  // namespace
+}  // namespace xensim::xen
