@@ -1,6 +1,7 @@
 #include "models/dom0/toolstack.h"
 
 #include <algorithm>
+#include <new>
 
 #include "sim/base/error.h"
 #include "sim/base/expects.h"
@@ -66,7 +67,12 @@ ModelAction Toolstack::create(std::size_t i) {
   o.domid = next_domid_++;
   o.state = State::kBuilding;
   ++o.instances;
-  hypervisor_.create_domain(o.domid, xen::DomainKind::kPvh, specs_[i].parameters);
+  try {
+    hypervisor_.create_domain(o.domid, xen::DomainKind::kPvh, specs_[i].parameters);
+  } catch (const std::bad_alloc&) {
+    throw UserError(specs_[i].name, "the machine has no memory left for Xen's own pages of the domain",
+                    "raise /machine/memory/size or lower maxmem of the other domains");
+  }
   if (on_create) on_create(o.domid, specs_[i].name);
   extents_ = xen::extents_of(specs_[i].plan, hypervisor_.config.ept_1gb, hypervisor_.config.ept_2mb);
   next_extent_ = 0;

@@ -152,6 +152,8 @@ std::vector<CheckedDomain> check_domains(const ScenarioConfig& scenario) {
     if (d.type != config::DomainType::kPvh)
       throw UserError(f.file, "type = \"" + std::string(config::name_of(d.type)) + "\" is not supported yet",
                       "use type = \"pvh\"");
+    if (d.name.empty() || d.name.find('/') != std::string::npos)
+      throw UserError(f.file, "name = \"" + d.name + "\" cannot name a domain", "use letters, digits, \"-\", \"_\" and \".\"");
     if (d.memory_mib < 1) throw UserError(f.file, "memory is missing or 0", "give memory in MiB");
     for (const CheckedDomain& other : out)
       if (other.config.name == d.name)
