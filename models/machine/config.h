@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "models/cpu/core.h"
+#include "models/dom0/housekeeping.h"
 #include "models/dom0/toolstack.h"
 #include "models/memory/cache_system.h"
 #include "models/xen/hypervisor.h"
@@ -40,6 +41,7 @@ struct Dom0Config {
   std::uint32_t vcpus = 1;
   dom0::ToolstackConfig toolstack;
   dom0::ConsoleDaemonConfig console;
+  dom0::HousekeepingConfig housekeeping;
 };
 void describe(Dom0Config& c, config::Visitor& v);
 

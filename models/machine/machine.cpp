@@ -86,6 +86,7 @@ Machine::Machine(sc_core::sc_module_name name, const ScenarioConfig& s, std::vec
   toolstack = xl.get();
   hypervisor->add_program(*dom0.vcpus[0], std::move(xl));
   hypervisor->add_program(*dom0.vcpus[0], std::move(daemon));
+  hypervisor->add_program(*dom0.vcpus[0], std::make_unique<dom0::Housekeeping>(m.dom0.housekeeping, m.cpu.frequency, m.seed));
 
   stats.add("time_ns", "ns", "simulated time", [this] { return now_ns(); });
   stats.add("time_cycles", "cycles", "simulated time in cycles of the core clock", [this] { return now(); });

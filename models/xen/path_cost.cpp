@@ -115,8 +115,9 @@ void PathCost::charge_vm_entry(cpu::Pcpu& pcpu) {
   if (!free()) pcpu.core.advance(config_.vm_entry_cycles, cpu::CpiCategory::kVmTransition);
 }
 
+// Also when paths are free: the wait is what keeps one pCPU from seeing another's future.
 void PathCost::charge_lock_wait(cpu::Pcpu& pcpu, Cycles until) {
-  if (!free() && until > pcpu.core.now) pcpu.core.advance(until - pcpu.core.now, cpu::CpiCategory::kLock);
+  if (until > pcpu.core.now) pcpu.core.advance(until - pcpu.core.now, cpu::CpiCategory::kLock);
 }
 
 }  // namespace xensim::xen
