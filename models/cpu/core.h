@@ -158,12 +158,19 @@ class Core {
       out = static_cast<std::uint32_t>(ea);
       return true;
     }
+    // What is left of 64-bit addresses: FS and GS in 64-bit mode.
+    if (!(op.flags & (kAddr32 | kAddr16))) [[likely]] {
+      out = ea + st.seg[op.seg].base;
+      return true;
+    }
     return linear_address_slow(op.flags & kAddr32 ? static_cast<std::uint32_t>(ea)
                                : op.flags & kAddr16 ? static_cast<std::uint16_t>(ea)
                                                     : ea,
                                op.seg, size, write, out);
   }
   // Segment base and checks for an effective address (64-bit mode: base of FS/GS only). [isa/segmentation.cpp]
+  // An address that is not canonical may also be left to the access, which raises #GP; whoever knows that it was by
+  // SS passes the outcome through stack_outcome().
   bool linear_address_slow(std::uint64_t effective, unsigned seg, unsigned size, bool write, std::uint64_t& out);
 
   // Reads or writes sizeof(T) bytes with the rights of the current CPL. T: an unsigned integer or a Vector-like struct.
@@ -186,6 +193,11 @@ class Core {
       return Outcome::kNext;
     }
     return mmu.write(LinearAddr(linear), &in, sizeof(T), mmu.current_view());
+  }
+  // The outcome of an access by SS: #SS in place of #GP for an address that is not canonical.
+  Outcome stack_outcome(Outcome o) {
+    if (o == Outcome::kFault && fault.not_canonical) fault.vector = kSsVec;
+    return o;
   }
   // Implicit supervisor accesses (descriptor tables, TSS, stacks of a more privileged level).
   template <class T>
@@ -240,6 +252,8 @@ class Core {
   bool collect_accesses = false;
   unsigned access_count = 0;
   MemAccess accesses[kMaxAccesses];
+  // Breakpoints (B0–B3 of DR6) that the instruction in progress hit by accesses to ports.
+  std::uint64_t port_hits = 0;
   void log_access(std::uint64_t physical, std::uint64_t linear, unsigned size, bool store) {
     if (collect_accesses) [[unlikely]]
       if (access_count < kMaxAccesses)

@@ -133,6 +133,7 @@ bool serialising(CostClass c) {
 // One row serves all forms of a mnemonic; some of them cost what another class costs.
 CostClass refine(CostClass cost, const ZydisDecodedInstruction& insn, const ZydisDecodedOperand* operands) {
   if (insn.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR && cost != CostClass::kIret) return CostClass::kFarTransfer;
+  if (cost == CostClass::kDiv && insn.operand_width == 64) return CostClass::kDiv64;
   if (cost == CostClass::kBranch && (branch_flags(insn, operands) & kTimingIndirect)) return CostClass::kIndirect;
   if (cost != CostClass::kMove && cost != CostClass::kPush && cost != CostClass::kPop) return cost;
   CostClass memory = cost;

@@ -43,6 +43,7 @@ struct Event {
   std::uint64_t cr2 = 0;                // of a #PF; becomes CR2 on delivery, the exit qualification on a VM exit
   std::uint64_t dr6 = 0;                // of a #DB: bits to set in DR6, or the exit qualification
   std::uint8_t instruction_length = 0;  // of software events: RIP of the return frame is past the instruction
+  bool not_canonical = false;           // a #GP for a data address; becomes #SS if the access was by SS
 };
 
 // The VM-exit information fields (SDM 3, 24.9), as the exit's cause fills them.

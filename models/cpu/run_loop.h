@@ -11,14 +11,15 @@
 // delivering its event takes time of its own, so that a guest that does nothing but fault gets to the end of its
 // budget.
 //
-// Instructions in the shadow of STI or MOV SS, under TF, or under RF run one at a time (SDM
-// 3, 6.8.3, 17.3.1.1, 17.3.1.4).
+// Instructions in the shadow of STI or MOV SS, under TF, under RF, or while a breakpoint is enabled run one at a
+// time (SDM 3, 6.8.3, 17.3.1.1, 17.3.1.4).
 #pragma once
 
 #include <algorithm>
 #include <span>
 
 #include "models/cpu/core.h"
+#include "models/cpu/isa/breakpoints.h"
 
 namespace xensim::cpu {
 
@@ -72,7 +73,7 @@ class RunLoop {
   bool budget_ended() const { return core_.now >= until_ || core_.instructions >= core_.instruction_limit; }
   bool alone() const {
     const ArchState& st = core_.st;
-    return st.sti_shadow || st.mov_ss_shadow || (st.rflags & (kTf | kRf)) != 0;
+    return st.sti_shadow || st.mov_ss_shadow || (st.rflags & (kTf | kRf)) != 0 || isa::breakpoints_enabled(st);
   }
 
   static std::uint64_t rip_at(const Block& b, std::uint64_t rip, std::uint64_t offset) {
@@ -85,6 +86,7 @@ class RunLoop {
 
   // Puts RIP where the outcome of record n of a block leaves it. rip: of the block (which may be invalid by now).
   void place_rip(const Block& b, std::uint64_t rip, std::size_t n, Outcome o) {
+    if (o == Outcome::kFault && b.ops[n].seg == kSs) core_.stack_outcome(o);
     if (failed(o) || o == Outcome::kRepeat)
       core_.st.rip = rip_at(b, rip, b.ops[n].offset);
     else if (n + 1 != b.ops.size())
@@ -181,31 +183,57 @@ class RunLoop {
     }
   }
 
-  // Executes the first record of a block, and what follows an instruction that runs alone: the end of the shadow
-  // that it ran in, the single-step trap, the end of RF.
+  std::uint64_t code_address(std::uint64_t rip) const {
+    const ArchState& st = core_.st;
+    return core_.mode & kMode64 ? rip : static_cast<std::uint32_t>(st.seg[kCs].base + rip);
+  }
+  Outcome debug_exception(std::uint64_t dr6) {
+    core_.fault = Event{.vector = kDb, .dr6 = dr6};
+    return Outcome::kFault;
+  }
+
+  // Executes the first record of a block, and what surrounds an instruction that runs alone: breakpoints, the end
+  // of the shadow that it ran in, the single-step trap, the end of RF. A trap that MOV SS causes waits for the
+  // instruction after it.
   Outcome step(const Block& b) {
     ArchState& st = core_.st;
     const std::uint64_t rip = b.rip, before = st.rflags;
     const bool sti = st.sti_shadow, mov_ss = st.mov_ss_shadow;
     const CostClass cost = b.timing[0].cost;
+    const bool watched = isa::breakpoints_enabled(st);
+    if (watched && !(before & kRf) && !mov_ss)
+      if (const std::uint64_t hits = isa::instruction_breakpoints(st, code_address(rip))) {
+        from_ = nullptr;
+        return debug_exception(hits);
+      }
     st.sti_shadow = st.mov_ss_shadow = false;
     timing_.begin_block(b);
     core_.now = timing_.now();
     from_ = nullptr;
     st.rip = rip_behind(b, rip, 1);
+    core_.port_hits = 0;
+    if (watched) core_.collect_accesses = true;
     const Outcome o = execute(b, rip, 0);
+    core_.collect_accesses = Timing::kCollectsAccesses;
     if (failed(o)) {
       st.sti_shadow = sti;
       st.mov_ss_shadow = mov_ss;
       return o;
     }
     if ((before & kRf) && o != Outcome::kRepeat && cost != CostClass::kIret) st.rflags &= ~kRf;
-    if (!(before & kTf) || st.mov_ss_shadow) return o;
+    std::uint64_t dr6 = 0;
+    if (watched)
+      dr6 = core_.port_hits |
+            isa::data_breakpoints(st, std::span<const MemAccess>(core_.accesses, core_.access_count));
+    if (st.mov_ss_shadow) {
+      if (dr6) core_.vmx.hold_breakpoints(dr6);
+      return o;
+    }
     // Entering a handler or the kernel clears TF before the trap would be taken.
-    if ((cost == CostClass::kInterrupt || cost == CostClass::kSyscall) && !(st.rflags & kTf)) return o;
+    const bool enters = (cost == CostClass::kInterrupt || cost == CostClass::kSyscall) && !(st.rflags & kTf);
     constexpr std::uint64_t kBs = 1 << 14;
-    core_.fault = Event{.vector = kDb, .dr6 = kBs};
-    return Outcome::kFault;
+    if ((before & kTf) && !enters) dr6 |= kBs;
+    return dr6 ? debug_exception(dr6) : o;
   }
 
   // An event was delivered: the accesses that it took are in the log.

@@ -28,15 +28,16 @@ Outcome push_mem(Core& core, const Op& op) {
 Outcome push_reg_long(Core& core, const Op& op) {
   const std::uint64_t a = core.st.gpr[kRsp] - 8;
   const Outcome o = core.write_linear(a, core.st.gpr[op.reg]);
-  if (!failed(o)) [[likely]]
-    core.st.gpr[kRsp] = a;
+  if (failed(o)) [[unlikely]]
+    return core.stack_outcome(o);
+  core.st.gpr[kRsp] = a;
   return o;
 }
 
 Outcome pop_reg_long(Core& core, const Op& op) {
   std::uint64_t v;
   if (const Outcome o = core.read_linear(core.st.gpr[kRsp], v); o != Outcome::kNext) [[unlikely]]
-    return o;
+    return core.stack_outcome(o);
   core.st.gpr[kRsp] += 8;
   core.st.gpr[op.reg] = v;
   return Outcome::kNext;
@@ -113,7 +114,8 @@ Outcome enter(Core& core, const Op& op) {
     core.st.gpr[kRsp] = rsp;
     return Outcome::kFault;
   }
-  if (fails(core.mmu.probe_write(LinearAddr(a), sizeof(T), core.mmu.current_view()))) return result;
+  const Outcome probe = core.mmu.probe_write(LinearAddr(a), sizeof(T), core.mmu.current_view());
+  if (fails(core.stack_outcome(probe))) return result;
   write_register<T>(core, kRbp, static_cast<T>(frame));
   set_stack_pointer(core, top);
   return result;

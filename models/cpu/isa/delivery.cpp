@@ -28,9 +28,11 @@ bool checks_gate_privilege(const Event& e) {
 }
 
 // RF in the pushed flags: set by faults, so that an instruction breakpoint does not hit twice (SDM 3, 17.3.1.1).
+// Of debug exceptions, only general detect (DR6.BD) does.
 std::uint64_t pushed_flags(const Core& core, const Event& e) {
-  const bool fault =
-      e.type == EventType::kHardwareException && e.vector != kDb && e.vector != kDfVec && e.vector != kMcVec;
+  constexpr std::uint64_t kBd = 1 << 13;
+  const bool fault = e.type == EventType::kHardwareException && (e.vector != kDb || (e.dr6 & kBd)) &&
+                     e.vector != kDfVec && e.vector != kMcVec;
   return core.rflags() | (fault ? kRf : 0);
 }
 

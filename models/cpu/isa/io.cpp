@@ -2,6 +2,7 @@
 // interception, then the environment. Ports may read the time, so each instruction is a block of its own. A REP
 // form does one iteration at a time, so that interrupts and VM exits come between iterations with registers
 // consistent.
+#include "models/cpu/isa/breakpoints.h"
 #include "models/cpu/isa/operands.h"
 #include "models/cpu/isa/segmentation.h"
 
@@ -26,6 +27,10 @@ Outcome check_permission(Core& core, std::uint16_t port, unsigned size) {
   return (bits >> (port % 8)) & wanted ? core.raise_gp(0) : Outcome::kNext;
 }
 
+void note_port(Core& core, std::uint16_t port, unsigned size) {
+  if (breakpoints_enabled(core.st)) core.port_hits |= port_breakpoints(core.st, port, size);
+}
+
 template <bool Immediate>
 std::uint16_t port_of(const Core& core, const Op& op) {
   return Immediate ? static_cast<std::uint8_t>(op.imm) : static_cast<std::uint16_t>(core.st.gpr[kRdx]);
@@ -37,6 +42,7 @@ Outcome in(Core& core, const Op& op) {
   if (Outcome o = check_permission(core, port, sizeof(T)); failed(o)) return o;
   if (Outcome o = core.vmx.on_io(op, port, sizeof(T), true, false, false, Immediate, 0); failed(o)) return o;
   write_accumulator<T>(core, static_cast<T>(core.environment.io_read(port, sizeof(T))));
+  note_port(core, port, sizeof(T));
   return Outcome::kEndBlock;
 }
 
@@ -46,6 +52,7 @@ Outcome out(Core& core, const Op& op) {
   if (Outcome o = check_permission(core, port, sizeof(T)); failed(o)) return o;
   if (Outcome o = core.vmx.on_io(op, port, sizeof(T), false, false, false, Immediate, 0); failed(o)) return o;
   core.environment.io_write(port, sizeof(T), read_accumulator<T>(core));
+  note_port(core, port, sizeof(T));
   return Outcome::kEndBlock;
 }
 
@@ -87,6 +94,7 @@ Outcome string_io(Core& core, const Op& op) {
     if (Outcome o = core.read_linear(linear, v); failed(o)) return o;
     core.environment.io_write(port, sizeof(T), v);
   }
+  note_port(core, port, sizeof(T));
   const std::uint64_t step = st.rflags & kDf ? ~std::uint64_t{sizeof(T)} + 1 : sizeof(T);
   put_counter(pointer, effective + step, width);
   if (!rep) return Outcome::kEndBlock;

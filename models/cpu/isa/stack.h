@@ -38,7 +38,9 @@ inline Outcome push(Core& core, std::type_identity_t<T> v) {
   if (!stack_address(core, -std::uint64_t{sizeof(T)}, sizeof(T), true, a)) [[unlikely]]
     return Outcome::kFault;
   const Outcome o = core.write_linear(a, v);
-  if (!failed(o)) set_stack_pointer(core, core.st.gpr[kRsp] - sizeof(T));
+  if (failed(o)) [[unlikely]]
+    return core.stack_outcome(o);
+  set_stack_pointer(core, core.st.gpr[kRsp] - sizeof(T));
   return o;
 }
 
@@ -48,7 +50,8 @@ inline Outcome peek(Core& core, T& out, std::uint64_t offset = 0) {
   std::uint64_t a;
   if (!stack_address(core, offset, sizeof(T), false, a)) [[unlikely]]
     return Outcome::kFault;
-  return core.read_linear(a, out);
+  const Outcome o = core.read_linear(a, out);
+  return failed(o) ? core.stack_outcome(o) : o;
 }
 
 template <class T>

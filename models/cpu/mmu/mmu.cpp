@@ -41,6 +41,17 @@ bool serves(const PagingContext& c, const TlbEntry& e, Access access, View view)
   return access_allowed(c, access, view, e.writable, e.user, e.executable);
 }
 
+constexpr bool canonical(std::uint64_t a) {
+  return static_cast<std::uint64_t>(static_cast<std::int64_t>(a << 16) >> 16) == a;
+}
+
+// What alignment an access of this size needs where alignment is checked (SDM 3, table 6-7): the size's largest
+// power of two, but no more than 8 (16-byte operands that must be aligned raise #GP elsewhere). Blocks of state
+// are written in larger pieces, and are not checked.
+constexpr std::uint64_t alignment(unsigned size) {
+  return size > 16 ? 1 : size == 6 ? 4 : std::min(std::bit_floor(size), 8u);
+}
+
 std::uint64_t lines_of(std::uint64_t a, unsigned size) {
   return mask(static_cast<unsigned>(((a + size - 1) & kPageMask) >> 6),
               static_cast<unsigned>((a & kPageMask) >> 6));
@@ -99,7 +110,6 @@ void Mmu::context_changed() {
     next_left_ = (next_left_ + 1) % kLeft;
     context_ = c;
     tlb.set_context(tlb_context());
-    core_.inorder.flush_walk_caches();
     const auto known =
         std::find_if(left_.begin(), left_.end(), [&](const Left& l) { return l.valid && l.context == c; });
     if (known == left_.end() || !soft.resume(known->serial)) soft.flush();
@@ -114,7 +124,8 @@ void Mmu::context_changed() {
 
 void Mmu::update_view() {
   const ArchState& st = core_.st;
-  view_ = st.cpl() == 3                               ? View::kUser
+  const bool aligned = (st.cr0 & kCr0Am) && (st.rflags & kAc);
+  view_ = st.cpl() == 3                               ? (aligned ? View::kUserAligned : View::kUser)
           : (st.cr4 & kCr4Smap) && !(st.rflags & kAc) ? View::kSupervisor
                                                       : View::kSupervisorAc;
 }
@@ -260,7 +271,7 @@ void Mmu::cache(std::uint64_t linear, PhysAddr physical, Access access, View vie
   const std::uint8_t* host = memory_.host(page);
   if (access == Access::kExecute) {
     soft.insert(view, Access::kExecute, linear, host, page);
-  } else {
+  } else if (view != View::kUserAligned) {
     if (access == Access::kRead || serves(context_, rights, Access::kRead, view))
       soft.insert(view, Access::kRead, linear, host, page);
     if (access == Access::kWrite || serves(context_, rights, Access::kWrite, view))
@@ -317,6 +328,11 @@ void Mmu::commit(const WalkResult& w) {
 
 Outcome Mmu::translate_pieces(LinearAddr a, unsigned size, Access access, View view, Piece (&out)[2],
                               unsigned& count) {
+  if (core_.st.long_mode_active() && !(canonical(a.value) && canonical(a.value + size - 1))) [[unlikely]] {
+    core_.raise_gp();
+    core_.fault.not_canonical = true;
+    return Outcome::kFault;
+  }
   const unsigned in_first = std::min<unsigned>(size, static_cast<unsigned>(kPageSize - (a.value & kPageMask)));
   out[0].linear = wrap(a.value);
   out[0].size = in_first;
@@ -330,6 +346,8 @@ Outcome Mmu::translate_pieces(LinearAddr a, unsigned size, Access access, View v
     Piece& p = out[i];
     if (Outcome o = translate(p.linear, access, view, p.physical, p.ram); o != Outcome::kNext) return o;
   }
+  if (view == View::kUserAligned && (a.value & (alignment(size) - 1)) != 0) [[unlikely]]
+    return core_.raise(kAcVec, 0);
   return Outcome::kNext;
 }
 
@@ -459,7 +477,7 @@ const WalkResult& Mmu::refill(LinearAddr a, Access access) {
   tlb.insert(a, access, entry_of(refill_));
   // What the software TLB holds was read from tables that have changed since, or may lack a right that they now
   // give.
-  for (View v : {View::kUser, View::kSupervisor, View::kSupervisorAc})
+  for (View v : {View::kUser, View::kSupervisor, View::kSupervisorAc, View::kUserAligned})
     for (Access kind : {Access::kRead, Access::kWrite, Access::kExecute, Access::kCheckedWrite})
       if (const SoftTlbEntry* e = soft.find(v, kind, a.value, 1);
           e && e->physical != (refill_.physical.value & ~kPageMask)) {

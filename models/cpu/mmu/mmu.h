@@ -20,7 +20,7 @@
 //   }
 //
 // Paging-structure caches exist only in timing: nothing here depends on them. They are told (flush_walk_caches) of
-// every invalidation and of every change of context.
+// every invalidation; what they hold is tagged as the TLBs are.
 #pragma once
 
 #include <array>
@@ -44,9 +44,10 @@ class Mmu {
   Tlb tlb;
 
   // Slow paths of Core's data accesses: any size up to 4 KiB, any alignment, page crossing, MMIO, code pages.
-  // Outcomes: kNext; kEndBlock (a write hit decoded code: the block must end); kFault (#PF in core.fault);
-  // kVmExit (EPT violation or misconfiguration, or APIC access, in core.vm_exit). A failing write has written
-  // nothing. view: whose rights count (implicit supervisor accesses to descriptor tables pass View::kSupervisor).
+  // Outcomes: kNext; kEndBlock (a write hit decoded code: the block must end); kFault (#PF, #AC, or #GP for an
+  // address that is not canonical, in core.fault); kVmExit (EPT violation or misconfiguration, or APIC access, in
+  // core.vm_exit). A failing write has written nothing. view: whose rights count (implicit supervisor accesses to
+  // descriptor tables pass View::kSupervisor).
   Outcome read(LinearAddr a, void* out, unsigned size, View view);
   Outcome write(LinearAddr a, const void* in, unsigned size, View view);
   // Checks that a write would succeed (for instructions that must not half-commit), without writing.

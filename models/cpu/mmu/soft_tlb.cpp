@@ -13,9 +13,15 @@ void SoftTlb::flush_page(std::uint64_t linear) {
 void SoftTlb::flush_writable(PhysAddr page) {
   if (!writable_.test(filter(page))) return;
   const std::uint64_t frame = page.value & ~kPageMask;
+  bool others = false;
   for (auto& view : tables_)
-    for (SoftTlbEntry& e : view[static_cast<unsigned>(Access::kWrite)])
-      if (e.physical == frame) e.tag = ~std::uint64_t{0};
+    for (SoftTlbEntry& e : view[static_cast<unsigned>(Access::kWrite)]) {
+      if (e.physical == frame)
+        e.tag = ~std::uint64_t{0};
+      else if (e.tag != ~std::uint64_t{0} && filter(PhysAddr(e.physical)) == filter(page))
+        others = true;
+    }
+  writable_.set(filter(page), others);
 }
 
 void SoftTlb::clear() {

@@ -23,8 +23,11 @@ struct SoftTlbEntry {
   std::uint64_t physical = 0;  // host-physical address of the page
 };
 
-// What an access may touch depends on CPL and, with SMAP, on EFLAGS.AC.
-enum class View : std::uint8_t { kUser, kSupervisor, kSupervisorAc };
+// What an access may touch depends on CPL and, with SMAP, on EFLAGS.AC. kUserAligned has the rights of kUser, and
+// data must be aligned (CR0.AM and EFLAGS.AC at CPL 3): no data access has an entry, so that each meets the slow
+// path's check.
+enum class View : std::uint8_t { kUser, kSupervisor, kSupervisorAc, kUserAligned };
+constexpr bool is_user(View v) { return v == View::kUser || v == View::kUserAligned; }
 
 // kCheckedWrite names a table of the software TLB only: a write after which the written lines must be looked at.
 enum class Access : std::uint8_t { kRead, kWrite, kExecute, kCheckedWrite };
@@ -75,7 +78,7 @@ class SoftTlb {
   static std::size_t filter(PhysAddr page) { return (page.value >> kPageShift) & 0xffff; }
   void clear();
 
-  std::array<std::array<Table, 4>, 3> tables_;
+  std::array<std::array<Table, 4>, 4> tables_;
   std::uint64_t generation_ = 0;
   std::uint64_t serial_ = 0, last_serial_ = 0;
   std::bitset<0x10000> writable_;  // frames, by their low bits, that a writable entry may point to

@@ -88,6 +88,7 @@ TlbEntry& Tlb::fill(Array& t, const TlbEntry& entry) {
     if (age < oldest) oldest = age, victim = i;
   }
   t.shifts |= 1u << entry.page_shift;
+  t.pieces = t.pieces || entry.guest_shift > entry.page_shift;
   t.tags[victim] = tag;
   t.entries[victim] = entry;
   t.entries[victim].lru = ++clock_;
@@ -113,7 +114,27 @@ void Tlb::flush_if(Predicate drop) {
   ++flushes_;
   for (Array* t : {&l1i_, &l1d_, &l2_})
     for (std::size_t i = 0; i < t->tags.size(); ++i)
-      if (t->tags[i] && drop(t->tags[i], t->entries[i])) t->tags[i] = 0;
+      if (t->tags[i] && drop(t->entries[i])) t->tags[i] = 0;
+  forget_recent();
+}
+
+// The entries whose guest page holds an address. They are in the address's own sets, unless they are pieces of a
+// larger page.
+template <class Predicate>
+void Tlb::flush_linear_if(std::uint64_t linear, Predicate drop) {
+  ++flushes_;
+  const auto flush = [&](Array& t, std::size_t first, std::size_t count) {
+    for (std::size_t i = first; i < first + count; ++i)
+      if (t.tags[i] && tag_covers(t.tags[i], linear) && drop(t.entries[i])) t.tags[i] = 0;
+  };
+  for (Array* t : {&l1i_, &l1d_, &l2_}) {
+    if (t->pieces) {
+      flush(*t, 0, t->tags.size());
+      continue;
+    }
+    for (std::uint32_t left = t->shifts; left; left &= left - 1)
+      flush(*t, ((linear >> std::countr_zero(left)) & (t->sets - 1)) * t->ways, t->ways);
+  }
   forget_recent();
 }
 
@@ -122,37 +143,35 @@ void Tlb::flush_all() {
   for (Array* t : {&l1i_, &l1d_, &l2_}) {
     t->tags.assign(t->tags.size(), 0);
     t->shifts = 0;
+    t->pieces = false;
   }
   forget_recent();
 }
 
 void Tlb::flush_vpid(std::uint16_t vpid, bool keep_global) {
-  flush_if([=](std::uint64_t, const TlbEntry& e) { return e.vpid == vpid && !(keep_global && e.global); });
+  flush_if([=](const TlbEntry& e) { return e.vpid == vpid && !(keep_global && e.global); });
 }
 
 void Tlb::flush_all_vpids_but_zero() {
-  flush_if([](std::uint64_t, const TlbEntry& e) { return e.vpid != 0; });
+  flush_if([](const TlbEntry& e) { return e.vpid != 0; });
 }
 
 void Tlb::flush_pcid(std::uint16_t vpid, std::uint16_t pcid, bool keep_global) {
-  flush_if([=](std::uint64_t, const TlbEntry& e) {
-    return e.vpid == vpid && (e.global ? !keep_global : e.pcid == pcid);
-  });
+  flush_if([=](const TlbEntry& e) { return e.vpid == vpid && (e.global ? !keep_global : e.pcid == pcid); });
 }
 
 void Tlb::flush_linear(std::uint16_t vpid, std::uint64_t linear) {
-  flush_if([=](std::uint64_t tag, const TlbEntry& e) { return tag_covers(tag, linear) && e.vpid == vpid; });
+  flush_linear_if(linear, [=](const TlbEntry& e) { return e.vpid == vpid; });
 }
 
 void Tlb::flush_linear(std::uint16_t vpid, std::uint16_t pcid, std::uint64_t linear, bool keep_global) {
-  flush_if([=](std::uint64_t tag, const TlbEntry& e) {
-    return tag_covers(tag, linear) && e.vpid == vpid && (e.global ? !keep_global : e.pcid == pcid);
-  });
+  flush_linear_if(linear,
+                  [=](const TlbEntry& e) { return e.vpid == vpid && (e.global ? !keep_global : e.pcid == pcid); });
 }
 
 void Tlb::flush_eptp(std::uint64_t eptp) {
   const std::uint64_t tag = eptp_tag(eptp);
-  flush_if([=](std::uint64_t, const TlbEntry& e) { return e.eptp == tag; });
+  flush_if([=](const TlbEntry& e) { return e.eptp == tag; });
 }
 
 }  // namespace xensim::cpu

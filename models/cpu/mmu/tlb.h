@@ -108,6 +108,7 @@ class Tlb {
     explicit Array(const TlbGeometry& g);
     unsigned ways, sets;
     std::uint32_t shifts = 0;  // bit n: a page of 2^n bytes has been inserted since the last flush of all
+    bool pieces = false;       // likewise, a piece of a larger page of the guest
     std::vector<std::uint64_t> tags;
     std::vector<TlbEntry> entries;
   };
@@ -128,6 +129,8 @@ class Tlb {
   void forget_recent() { recent_ = {}; }
   template <class Predicate>
   void flush_if(Predicate drop);
+  template <class Predicate>
+  void flush_linear_if(std::uint64_t linear, Predicate drop);
   Array& first_level(Access a) { return a == Access::kExecute ? l1i_ : l1d_; }
   const Array& first_level(Access a) const { return a == Access::kExecute ? l1i_ : l1d_; }
 

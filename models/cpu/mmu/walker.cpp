@@ -76,7 +76,7 @@ class Walk {
     r.status = WalkStatus::kPageFault;
     r.page_fault_error = cause;
     if (write()) r.page_fault_error |= kErrorWrite;
-    if (view_ == View::kUser) r.page_fault_error |= kErrorUser;
+    if (is_user(view_)) r.page_fault_error |= kErrorUser;
     const bool nx = (c_.cr4 & kCr4Pae) && (c_.efer & kEferNxe);
     if (fetch() && (nx || (c_.cr4 & kCr4Smep))) r.page_fault_error |= kErrorFetch;
   }
@@ -272,7 +272,7 @@ class Walk {
 
 bool access_allowed(const PagingContext& c, Access access, View view, bool writable, bool user, bool executable) {
   if (!(c.cr0 & kCr0Pg)) return true;
-  if (view == View::kUser) {
+  if (is_user(view)) {
     if (!user) return false;
   } else if (user) {
     if (access == Access::kExecute) {
@@ -281,7 +281,7 @@ bool access_allowed(const PagingContext& c, Access access, View view, bool writa
       return false;
     }
   }
-  if (access == Access::kWrite) return writable || (view != View::kUser && !(c.cr0 & kCr0Wp));
+  if (access == Access::kWrite) return writable || (!is_user(view) && !(c.cr0 & kCr0Wp));
   return access != Access::kExecute || executable;
 }
 

@@ -13,9 +13,23 @@ Outcome Vmx::deliver_pending(const Event& event) {
   return o == Outcome::kFault ? core_.commit_fault() : o;
 }
 
+// Bits 12 (an enabled breakpoint) and 14 (single step) of the VMCS field say that there is something to deliver.
+bool Vmx::debug_exception_pending() const {
+  return (pending_debug_ & 0x5000) && !core_.st.mov_ss_shadow && core_.st.activity <= Activity::kHalted;
+}
+
+Outcome Vmx::deliver_debug_exception() {
+  core_.raise(kDb);
+  core_.fault.dr6 = pending_debug_ & 0x400f;
+  pending_debug_ = 0;
+  return core_.commit_fault();
+}
+
 Outcome Vmx::poll_root() {
   ArchState& st = core_.st;
   if (st.activity > Activity::kHalted) return Outcome::kNext;
+  if (debug_exception_pending()) [[unlikely]]
+    return deliver_debug_exception();
   if (core_.nmi_pending && !st.nmi_blocked && !st.mov_ss_shadow) {
     core_.nmi_pending = false;
     st.nmi_blocked = true;
@@ -45,12 +59,8 @@ Outcome Vmx::poll_non_root() {
   if (tpr_exit_pending_) [[unlikely]]
     return exit(ExitReason::kTprBelowThreshold, 0);
   const bool awake = st.activity <= Activity::kHalted;
-  if ((pending_debug_ & 0x5000) && !st.mov_ss_shadow && awake) [[unlikely]] {
-    core_.raise(kDb);
-    core_.fault.dr6 = pending_debug_ & 0x400f;
-    pending_debug_ = 0;
-    return core_.commit_fault();
-  }
+  if (debug_exception_pending()) [[unlikely]]
+    return deliver_debug_exception();
   if (core_.now >= preemption_deadline && st.activity != Activity::kWaitForSipi)
     return exit(ExitReason::kPreemptionTimer, 0);
   if (st.activity == Activity::kWaitForSipi) return Outcome::kNext;

@@ -116,6 +116,10 @@ class Vmx {
   // Guest view of the TSC.
   std::uint64_t guest_tsc(std::uint64_t tsc) const;
 
+  // Data breakpoints that an instruction hit whose traps wait for the next one (MOV SS): bits of DR6. Kept beside
+  // the guest's pending debug exceptions, in root operation too.
+  void hold_breakpoints(std::uint64_t dr6) { pending_debug_ |= dr6 | 0x1000; }
+
   // Fills Core::vm_exit for the current instruction and returns kVmExit.
   Outcome exit(ExitReason reason, std::uint64_t qualification, std::uint32_t instruction_length = 0);
 
@@ -151,6 +155,8 @@ class Vmx {
   Outcome deliver_pending(const Event& event);
   Outcome poll_non_root();
   Outcome poll_root();
+  bool debug_exception_pending() const;
+  Outcome deliver_debug_exception();
   Outcome exit_with_interruption(ExitReason reason, std::uint32_t info);
   std::uint8_t bitmap_byte(std::uint64_t page, std::uint64_t offset) const;
   bool msr_intercepted(std::uint32_t index, bool write) const;

@@ -123,6 +123,10 @@ void Hypervisor::set_vcpu_state(Vcpu& v, const cpu::ArchState& st) {
   vmx.write(F::kCr4Shadow, st.cr4);
   vmx.write(F::kGuestCr4, st.cr4 | cpu::kCr4Vmxe);
   vmx.write(F::kGuestEfer, st.efer);
+  // "IA-32e mode guest" must agree with EFER.LMA, or VM entry fails.
+  constexpr std::uint64_t kIa32eGuest = 1u << 9;
+  const std::uint64_t entry = vmx.read(F::kEntryControls);
+  vmx.write(F::kEntryControls, st.long_mode_active() ? entry | kIa32eGuest : entry & ~kIa32eGuest);
   vmx.write(F::kGuestDr7, st.dr[7]);
   vmx.write(F::kGuestDebugctl, 0);
   vmx.write(F::kGuestRip, st.rip);
