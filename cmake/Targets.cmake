@@ -23,7 +23,8 @@ target_compile_options(xensim_options INTERFACE
   -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
 if(XENSIM_SANITIZE)
   target_compile_options(xensim_options INTERFACE
-    -fsanitize=address,undefined -fno-sanitize=alignment -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    -fsanitize=address,undefined -fno-sanitize=alignment -fno-sanitize-recover=all -fno-omit-frame-pointer
+    -Wno-maybe-uninitialized) # gcc 12 sees ghosts in instrumented standard headers
   target_link_options(xensim_options INTERFACE -fsanitize=address,undefined)
 endif()
 

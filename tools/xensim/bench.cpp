@@ -25,6 +25,7 @@ namespace {
 
 // Runs this program with other arguments and waits for it; its output goes to /dev/null.
 int run_self(const std::string& self, const std::vector<std::string>& arguments) {
+  std::fflush(stdout);  // or the child would print it again
   const pid_t child = ::fork();
   if (child < 0) throw UserError("xensim bench", "cannot start a process");
   if (child == 0) {
@@ -49,7 +50,7 @@ double mips_of(const std::string& out) {
 
 int bench_command(std::span<const std::string> arguments) {
   bool help = false;
-  std::string guest, iterations = "2000000";
+  std::string guest, iterations = "112000";
   unsigned runs = 3;
   po::options_description visible("Options");
   visible.add_options()

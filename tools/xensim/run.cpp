@@ -18,6 +18,7 @@
 #include "tools/xensim/command.h"
 #include "tools/xensim/console_logs.h"
 #include "tools/xensim/heartbeat.h"
+#include "tools/xensim/log.h"
 #include "tools/xensim/options.h"
 #include "tools/xensim/report.h"
 
@@ -65,6 +66,9 @@ RunOptions parse(std::span<const std::string> arguments, bool& help) {
   }
   if (positional.empty()) throw UserError("xensim run", "no scenario given", "usage: xensim run SCENARIO.json [DOMAIN.cfg...]");
   o.scenario = positional.front();
+  if (o.scenario.ends_with(".cfg"))
+    throw UserError(o.scenario, "is a domain file, where a scenario or machine file is wanted",
+                    "usage: xensim run SCENARIO.json [DOMAIN.cfg...]");
   o.domains.assign(positional.begin() + 1, positional.end());
   return o;
 }
@@ -121,7 +125,9 @@ int run_command(std::span<const std::string> arguments) {
   // Everything that can be wrong is found before anything is written.
   std::vector<machine::CheckedDomain> domains = machine::check_domains(scenario);
   for (const machine::CheckedDomain& d : domains)
-    for (const std::string& w : d.config.warnings) std::fprintf(stderr, "xensim: warning: %s\n", w.c_str());
+    for (const std::string& w : d.config.warnings) warn(w);
+  if (domains.empty() && scenario.until == 0)
+    throw UserError(o.scenario, "there is no domain to run", "give domain files after it, or a limit by --until");
 
   make_folder(out);
   ConsoleLogs consoles(out, o.quiet ? nullptr : stdout);
