@@ -1,5 +1,6 @@
-// The architectural state of one logical processor: what the SDM (volume 3, 2.1, and volume 1, 3.4) lists as registers.
-// Timing models share this one state, so switching between them converts nothing. Plain data: a checkpoint copies it.
+// The architectural state of one logical processor: what the SDM (volume 3, 2.1, and volume 1, 3.4) lists as
+// registers. Timing models share this one state, so switching between them converts nothing. Plain data: a
+// checkpoint copies it.
 #pragma once
 
 #include <array>
@@ -8,7 +9,24 @@
 namespace xensim::cpu {
 
 // General-purpose registers by their encoding.
-enum Gpr : std::uint8_t { kRax, kRcx, kRdx, kRbx, kRsp, kRbp, kRsi, kRdi, kR8, kR9, kR10, kR11, kR12, kR13, kR14, kR15 };
+enum Gpr : std::uint8_t {
+  kRax,
+  kRcx,
+  kRdx,
+  kRbx,
+  kRsp,
+  kRbp,
+  kRsi,
+  kRdi,
+  kR8,
+  kR9,
+  kR10,
+  kR11,
+  kR12,
+  kR13,
+  kR14,
+  kR15
+};
 // gpr[kZeroReg] is always 0: the base or index of an address that has none.
 inline constexpr std::uint8_t kZeroReg = 16;
 
@@ -16,7 +34,8 @@ inline constexpr std::uint8_t kZeroReg = 16;
 enum SegReg : std::uint8_t { kEs, kCs, kSs, kDs, kFs, kGs };
 
 // A segment register with its hidden part. attr has the layout of the VMCS's access-rights field (SDM 3, 24.4.1):
-// bits 3:0 type, 4 S, 6:5 DPL, 7 P, 12 AVL, 13 L, 14 D/B, 15 G, 16 unusable. limit is in bytes (G already applied).
+// bits 3:0 type, 4 S, 6:5 DPL, 7 P, 12 AVL, 13 L, 14 D/B, 15 G, 16 unusable. limit is in bytes (G already
+// applied).
 struct Segment {
   std::uint64_t base = 0;
   std::uint32_t limit = 0;
@@ -100,7 +119,8 @@ enum class Activity : std::uint8_t { kActive, kHalted, kShutdown, kWaitForSipi }
 struct ArchState {
   std::array<std::uint64_t, 17> gpr{};  // [kZeroReg] stays 0
   std::uint64_t rip = 0xfff0;
-  std::uint64_t rflags = 2;  // status flags (kStatusFlags) live in Core::flags while a core runs; see Core::rflags()
+  std::uint64_t rflags =
+      2;  // status flags (kStatusFlags) live in Core::flags while a core runs; see Core::rflags()
   std::array<Segment, 6> seg;
   Segment ldtr, tr;
   DescriptorTable gdtr, idtr;

@@ -1,12 +1,12 @@
 // One logical processor: architectural state, MMU, VMX unit, block cache, and the loop that runs blocks.
 //
 // The core runs guest code in VMX non-root operation (or, without a native hypervisor, anything in root operation)
-// until its budget ends, a VM exit happens, or it halts. It is driven by models/cpu/pcpu.h, which owns it together with
-// the local APIC, and knows neither SystemC nor Xen.
+// until its budget ends, a VM exit happens, or it halts. It is driven by models/cpu/pcpu.h, which owns it together
+// with the local APIC, and knows neither SystemC nor Xen.
 //
-// Where things are: core.cpp (construction, register access, fault commit), run_loop.h + run.cpp (the loop per timing
-// model), block_cache.{h,cpp} (decode and lookup), isa/ (semantics, one file per family), isa/delivery.cpp (events
-// through the IDT), mmu/, vmx/, timing/.
+// Where things are: core.cpp (construction, register access, fault commit), run_loop.h + run.cpp (the loop per
+// timing model), block_cache.{h,cpp} (decode and lookup), isa/ (semantics, one file per family), isa/delivery.cpp
+// (events through the IDT), mmu/, vmx/, timing/.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +37,8 @@ namespace xensim::cpu {
 class CoreEnvironment {
  public:
   virtual ~CoreEnvironment() = default;
-  // Port I/O in root operation (or not intercepted). size 1, 2, 4. Unclaimed ports read as ones, writes are dropped.
+  // Port I/O in root operation (or not intercepted). size 1, 2, 4. Unclaimed ports read as ones, writes are
+  // dropped.
   virtual std::uint32_t io_read(std::uint16_t port, unsigned size) = 0;
   virtual void io_write(std::uint16_t port, unsigned size, std::uint32_t value) = 0;
   // Physical addresses that are not RAM. size 1 … 8.
@@ -49,17 +50,17 @@ class CoreEnvironment {
   // CR8 (the APIC's task priority, bits 7:4 of TPR).
   virtual std::uint64_t cr8_read() = 0;
   virtual void cr8_write(std::uint64_t value) = 0;
-  // External interrupts: is one deliverable now (APIC priority rules applied)? Acknowledge returns its vector and moves
-  // it into service.
+  // External interrupts: is one deliverable now (APIC priority rules applied)? Acknowledge returns its vector and
+  // moves it into service.
   virtual bool interrupt_pending() = 0;
   virtual std::uint8_t interrupt_acknowledge() = 0;
 };
 
 enum class StopReason : std::uint8_t {
-  kBudget,     // local time reached `until`, or the instruction limit was reached
-  kVmExit,     // Core::vm_exit is filled and committed to the VMCS; the core is in root operation
-  kHalted,     // waits for an event (activity state HLT) outside VMX non-root operation, or in it without HLT exiting
-  kShutdown,   // triple fault in root operation
+  kBudget,  // local time reached `until`, or the instruction limit was reached
+  kVmExit,  // Core::vm_exit is filled and committed to the VMCS; the core is in root operation
+  kHalted,  // waits for an event (activity state HLT) outside VMX non-root operation, or in it without HLT exiting
+  kShutdown,  // triple fault in root operation
 };
 
 struct CoreConfig {
@@ -100,29 +101,30 @@ class Core {
   // What RDRAND and RDSEED draw from; a machine may replace it by a stream of its own seed.
   Rng random{mix64(std::uint64_t{index} + 1), "cpu.rdrand"};
 
-  // VM exits go to a native hypervisor: run() returns them as StopReason::kVmExit, committed to the VMCS without host
-  // state. false: the hypervisor is a binary on this core, and a VM exit goes on at its HOST_RIP.
+  // VM exits go to a native hypervisor: run() returns them as StopReason::kVmExit, committed to the VMCS without
+  // host state. false: the hypervisor is a binary on this core, and a VM exit goes on at its HOST_RIP.
   bool native_root = true;
 
   // --- Time. Local time in cycles since the machine's reset; moves only through the timing model and advance().
   Cycles now = 0;
   CpiStack cpi;
-  std::uint64_t instructions = 0;     // retired since reset
+  std::uint64_t instructions = 0;                       // retired since reset
   std::uint64_t instruction_limit = ~std::uint64_t{0};  // run() stops when `instructions` gets here
   TimingKind timing = TimingKind::kFunctional;
   // Moves local time forward and says what for (VM transitions, hypervisor paths, idle).
   void advance(Cycles n, CpiCategory why);
   // Changes the timing model; only between calls of run().
   void set_timing(TimingKind kind);
-  // The TSC as the running software reads it (IA32_TSC_ADJUST and, in non-root operation, the VMX offset included).
+  // The TSC as the running software reads it (IA32_TSC_ADJUST and, in non-root operation, the VMX offset
+  // included).
   std::uint64_t tsc() const;
 
-  // Runs until local time reaches `until`, or something else stops it. Interrupts and the preemption timer are looked at
-  // before the first instruction and whenever a handler returned kEndBlock; a deadline that falls inside the budget is
-  // the caller's to turn into a smaller budget.
+  // Runs until local time reaches `until`, or something else stops it. Interrupts and the preemption timer are
+  // looked at before the first instruction and whenever a handler returned kEndBlock; a deadline that falls inside
+  // the budget is the caller's to turn into a smaller budget.
   StopReason run(Cycles until);
-  // Pending NMIs, interrupts, interrupt windows, in the SDM's order of priority (SDM 3, 6.9 and 25.2); delivers one or
-  // exits. kNext: nothing to do. [vmx/pending.cpp]
+  // Pending NMIs, interrupts, interrupt windows, in the SDM's order of priority (SDM 3, 6.9 and 25.2); delivers
+  // one or exits. kNext: nothing to do. [vmx/pending.cpp]
   Outcome poll_events();
 
   // --- Registers with views.
@@ -143,8 +145,8 @@ class Core {
   // Delivers an event through the IVT or IDT: kEndBlock, or kFault/kVmExit if delivery itself failed (nothing
   // committed). [isa/delivery.cpp]
   Outcome deliver(const Event& event);
-  // Commits `fault`: exception bitmap, delivery, double and triple fault (SDM 3, table 6-5). Returns kEndBlock, kVmExit
-  // or kShutdown. RIP must be the faulting instruction's. [isa/delivery.cpp]
+  // Commits `fault`: exception bitmap, delivery, double and triple fault (SDM 3, table 6-5). Returns kEndBlock,
+  // kVmExit or kShutdown. RIP must be the faulting instruction's. [isa/delivery.cpp]
   Outcome commit_fault();
 
   // --- Memory operands. Linear address of a record's operand; false: segment check failed, `fault` is #GP/#SS.
@@ -163,17 +165,18 @@ class Core {
       out = ea + st.seg[op.seg].base;
       return true;
     }
-    return linear_address_slow(op.flags & kAddr32 ? static_cast<std::uint32_t>(ea)
+    return linear_address_slow(op.flags & kAddr32   ? static_cast<std::uint32_t>(ea)
                                : op.flags & kAddr16 ? static_cast<std::uint16_t>(ea)
                                                     : ea,
                                op.seg, size, write, out);
   }
   // Segment base and checks for an effective address (64-bit mode: base of FS/GS only). [isa/segmentation.cpp]
-  // An address that is not canonical may also be left to the access, which raises #GP; whoever knows that it was by
-  // SS passes the outcome through stack_outcome().
+  // An address that is not canonical may also be left to the access, which raises #GP; whoever knows that it was
+  // by SS passes the outcome through stack_outcome().
   bool linear_address_slow(std::uint64_t effective, unsigned seg, unsigned size, bool write, std::uint64_t& out);
 
-  // Reads or writes sizeof(T) bytes with the rights of the current CPL. T: an unsigned integer or a Vector-like struct.
+  // Reads or writes sizeof(T) bytes with the rights of the current CPL. T: an unsigned integer or a Vector-like
+  // struct.
   template <class T>
   Outcome read_linear(std::uint64_t linear, T& out) {
     const SoftTlbEntry* e = mmu.soft.find(mmu.current_view(), Access::kRead, linear, sizeof(T));

@@ -1,5 +1,6 @@
-// CPUID as a table: (leaf, subleaf) → four registers. A machine file gives the processor's; the modelled Xen derives each
-// guest's policy from it. Feature questions are asked here, by name, never by mask at the place of use.
+// CPUID as a table: (leaf, subleaf) → four registers. A machine file gives the processor's; the modelled Xen
+// derives each guest's policy from it. Feature questions are asked here, by name, never by mask at the place of
+// use.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +15,12 @@ struct CpuidRegisters {
 
 class CpuidPolicy {
  public:
-  // The default policy: a GenuineIntel family 6 processor with what models/cpu implements (see cpuid.cpp for each leaf
-  // and its source). tsc_hz feeds leaves 0x15 and 0x16; physical_bits leaf 0x80000008.
+  // The default policy: a GenuineIntel family 6 processor with what models/cpu implements (see cpuid.cpp for each
+  // leaf and its source). tsc_hz feeds leaves 0x15 and 0x16; physical_bits leaf 0x80000008.
   static CpuidPolicy default_policy(std::uint64_t tsc_hz, unsigned physical_bits);
 
-  // What CPUID returns (SDM 2, CPUID: leaves above the maximum return the highest basic leaf). Dynamic bits (OSXSAVE,
-  // APIC, initial APIC ID) are the caller's.
+  // What CPUID returns (SDM 2, CPUID: leaves above the maximum return the highest basic leaf). Dynamic bits
+  // (OSXSAVE, APIC, initial APIC ID) are the caller's.
   CpuidRegisters query(std::uint32_t leaf, std::uint32_t subleaf) const;
   void set(std::uint32_t leaf, std::uint32_t subleaf, CpuidRegisters r) { leaves_[{leaf, subleaf}] = r; }
   const std::map<std::pair<std::uint32_t, std::uint32_t>, CpuidRegisters>& leaves() const { return leaves_; }

@@ -6,26 +6,26 @@
 namespace xensim::cpu {
 
 enum class Outcome : std::uint32_t {
-  kNext = 0,   // done; go on with the next record of the block
-  kEndBlock,   // done, and something changed (mode, paging, code, pending events): look everything up again
-  kRepeat,     // a REP string instruction did a part; registers are consistent; execute the same record again
-  kHalt,       // HLT or MWAIT done: the core waits for an event
-  kFault,      // nothing of the instruction was committed; Core::fault says which exception
-  kVmExit,     // the instruction caused a VM exit and was not executed (or was, for trap-like exits); Core::vm_exit
-               // holds reason, qualification and the other information fields
-  kShutdown,   // triple fault outside VMX non-root operation
+  kNext = 0,  // done; go on with the next record of the block
+  kEndBlock,  // done, and something changed (mode, paging, code, pending events): look everything up again
+  kRepeat,    // a REP string instruction did a part; registers are consistent; execute the same record again
+  kHalt,      // HLT or MWAIT done: the core waits for an event
+  kFault,     // nothing of the instruction was committed; Core::fault says which exception
+  kVmExit,    // the instruction caused a VM exit and was not executed (or was, for trap-like exits); Core::vm_exit
+              // holds reason, qualification and the other information fields
+  kShutdown,  // triple fault outside VMX non-root operation
 };
 
 // Did the instruction, or the part of it that returned this, not complete?
 constexpr bool failed(Outcome o) { return o >= Outcome::kFault; }
 
 // Exception vectors (SDM 3, table 6-1).
-inline constexpr std::uint8_t kDe = 0, kDb = 1, kNmi = 2, kBp = 3, kOfVec = 4, kBr = 5, kUd = 6, kNm = 7, kDfVec = 8,
-                              kTs = 10, kNp = 11, kSsVec = 12, kGp = 13, kPfVec = 14, kMf = 16, kAcVec = 17,
-                              kMcVec = 18, kXm = 19, kVe = 20;
+inline constexpr std::uint8_t kDe = 0, kDb = 1, kNmi = 2, kBp = 3, kOfVec = 4, kBr = 5, kUd = 6, kNm = 7,
+                              kDfVec = 8, kTs = 10, kNp = 11, kSsVec = 12, kGp = 13, kPfVec = 14, kMf = 16,
+                              kAcVec = 17, kMcVec = 18, kXm = 19, kVe = 20;
 
-// An event to deliver through the IDT: an exception that an instruction raised, or an interrupt. type has the encoding
-// of the VM-entry interruption-information field (SDM 3, 24.8.3).
+// An event to deliver through the IDT: an exception that an instruction raised, or an interrupt. type has the
+// encoding of the VM-entry interruption-information field (SDM 3, 24.8.3).
 enum class EventType : std::uint8_t {
   kExternalInterrupt = 0,
   kNmi = 2,

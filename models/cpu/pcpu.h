@@ -1,8 +1,9 @@
-// A physical CPU: one core, its local APIC, and the messages on their way to it. Knows no SystemC: the module that puts it
-// on the simulation kernel's time line is models/machine/pcpu_module.h.
+// A physical CPU: one core, its local APIC, and the messages on their way to it. Knows no SystemC: the module that
+// puts it on the simulation kernel's time line is models/machine/pcpu_module.h.
 //
-// Order rules: interprocessor interrupts carry a time stamp. A pCPU takes a message when its own time has reached the
-// stamp, looking before each stretch of execution, so an IPI is seen no later than the end of the receiver's quantum.
+// Order rules: interprocessor interrupts carry a time stamp. A pCPU takes a message when its own time has reached
+// the stamp, looking before each stretch of execution, so an IPI is seen no later than the end of the receiver's
+// quantum.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +23,9 @@ class Pcpu;
 class RootSoftware {
  public:
   virtual ~RootSoftware() = default;
-  // Runs the pCPU's software from its local time on. Returns when local time has reached `until`, or earlier when the
-  // pCPU has nothing to do; the result is the local time at which it wants to run again (kNever: only when a message
-  // arrives).
+  // Runs the pCPU's software from its local time on. Returns when local time has reached `until`, or earlier when
+  // the pCPU has nothing to do; the result is the local time at which it wants to run again (kNever: only when a
+  // message arrives).
   virtual Cycles run(Pcpu& pcpu, Cycles until) = 0;
   // Accesses of the running guest that end outside RAM (a page the hypervisor exposes to emulate it).
   virtual std::uint64_t mmio_read(Pcpu& pcpu, PhysAddr a, unsigned size) = 0;

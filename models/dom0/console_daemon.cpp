@@ -10,8 +10,10 @@ constexpr std::uint32_t kOutSize = 2048;
 }  // namespace
 
 void describe(ConsoleDaemonConfig& c, config::Visitor& v) {
-  v(c.wake_cycles, {"wake_cycles", "cycles", "one wake of xenconsoled", "uncalibrated", config::between(0, 10'000'000)});
-  v(c.cycles_per_byte, {"cycles_per_byte", "cycles", "moving one byte of console output", "uncalibrated", config::between(0, 10'000)});
+  v(c.wake_cycles,
+    {"wake_cycles", "cycles", "one wake of xenconsoled", "uncalibrated", config::between(0, 10'000'000)});
+  v(c.cycles_per_byte, {"cycles_per_byte", "cycles", "moving one byte of console output", "uncalibrated",
+                        config::between(0, 10'000)});
 }
 
 void ConsoleDaemon::introduce(domid_t domid, Mfn ring, std::uint32_t port) {

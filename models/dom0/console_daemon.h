@@ -1,5 +1,5 @@
-// xenconsoled as a model program: takes what guests write to their console rings (public/io/console.h) and hands it to
-// the run's console logs. Ring content is the guest's: indices are read once and checked.
+// xenconsoled as a model program: takes what guests write to their console rings (public/io/console.h) and hands
+// it to the run's console logs. Ring content is the guest's: indices are read once and checked.
 #pragma once
 
 #include <functional>

@@ -1,6 +1,6 @@
-// What dom0 does when nobody asks it for anything: its kernel's timers and its daemons wake the vCPU now and then for a
-// short while. Small as it is, schedulers see it: without it, vCPUs that never block fall into step with one another,
-// as they do on no real host. The intervals are drawn from the machine's seed, so a run repeats exactly.
+// What dom0 does when nobody asks it for anything: its kernel's timers and its daemons wake the vCPU now and then
+// for a short while. Small as it is, schedulers see it: without it, vCPUs that never block fall into step with one
+// another, as they do on no real host. The intervals are drawn from the machine's seed, so a run repeats exactly.
 //
 // The smallest model program, and the one to copy.
 #pragma once

@@ -12,10 +12,14 @@ using xen::ModelAction;
 using State = DomainOutcome::State;
 
 void describe(ToolstackConfig& c, config::Visitor& v) {
-  v(c.create_cycles, {"create_cycles", "cycles", "xl's own time to create a domain", "uncalibrated", config::between(0, 1'000'000'000'000)});
-  v(c.destroy_cycles, {"destroy_cycles", "cycles", "xl's own time to destroy a domain", "uncalibrated", config::between(0, 1'000'000'000'000)});
-  v(c.copy_bytes_per_cycle, {"copy_bytes_per_cycle", "bytes", "speed of copying images", "uncalibrated", config::between(1, 1024)});
-  v(c.extents_per_call, {"extents_per_call", "count", "extents in one populate_physmap hypercall", "uncalibrated", config::between(1, 65536)});
+  v(c.create_cycles, {"create_cycles", "cycles", "xl's own time to create a domain", "uncalibrated",
+                      config::between(0, 1'000'000'000'000)});
+  v(c.destroy_cycles, {"destroy_cycles", "cycles", "xl's own time to destroy a domain", "uncalibrated",
+                       config::between(0, 1'000'000'000'000)});
+  v(c.copy_bytes_per_cycle,
+    {"copy_bytes_per_cycle", "bytes", "speed of copying images", "uncalibrated", config::between(1, 1024)});
+  v(c.extents_per_call, {"extents_per_call", "count", "extents in one populate_physmap hypercall", "uncalibrated",
+                         config::between(1, 65536)});
 }
 
 Toolstack::Toolstack(xen::Hypervisor& hypervisor, const ToolstackConfig& config, ConsoleDaemon& console,
@@ -80,8 +84,8 @@ ModelAction Toolstack::create(std::size_t i) {
   return ModelAction::spend(config_.create_cycles);
 }
 
-// One populate_physmap hypercall of a batch of extents. An extent that finds no contiguous memory is tried as smaller
-// ones, as libxenguest does.
+// One populate_physmap hypercall of a batch of extents. An extent that finds no contiguous memory is tried as
+// smaller ones, as libxenguest does.
 ModelAction Toolstack::populate() {
   xen::Domain& d = domain();
   std::uint64_t done = 0;
@@ -157,10 +161,10 @@ ModelAction Toolstack::finish_end() {
   if (!d.crash_message.empty()) o.why += ": " + d.crash_message;
   if (d.triple_fault) o.why += ": triple fault";
   o.crashed |= reason == xen::ShutdownReason::kCrash || reason == xen::ShutdownReason::kWatchdog || d.triple_fault;
-  const AfterShutdown action = reason == xen::ShutdownReason::kPoweroff   ? spec.on_poweroff
-                               : reason == xen::ShutdownReason::kReboot   ? spec.on_reboot
-                               : reason == xen::ShutdownReason::kCrash    ? spec.on_crash
-                               : reason == xen::ShutdownReason::kWatchdog ? spec.on_watchdog
+  const AfterShutdown action = reason == xen::ShutdownReason::kPoweroff    ? spec.on_poweroff
+                               : reason == xen::ShutdownReason::kReboot    ? spec.on_reboot
+                               : reason == xen::ShutdownReason::kCrash     ? spec.on_crash
+                               : reason == xen::ShutdownReason::kWatchdog  ? spec.on_watchdog
                                : reason == xen::ShutdownReason::kSoftReset ? spec.on_soft_reset
                                                                            : AfterShutdown::kPreserve;
   console_.release(d.domid);

@@ -1,5 +1,6 @@
-// The toolstack as a model program: what `xl create` does for each domain file, in order, and what xl's background process
-// does when a domain ends (on_poweroff, on_reboot, on_crash, on_watchdog, on_soft_reset). It works on dom0's vCPU time.
+// The toolstack as a model program: what `xl create` does for each domain file, in order, and what xl's background
+// process does when a domain ends (on_poweroff, on_reboot, on_crash, on_watchdog, on_soft_reset). It works on
+// dom0's vCPU time.
 #pragma once
 
 #include <cstdint>
@@ -78,7 +79,7 @@ class Toolstack final : public xen::ModelProgram {
   std::vector<DomainOutcome> outcomes_;
   std::uint32_t dom_exc_port_;
   Step step_ = Step::kIdle;
-  std::size_t current_ = 0;          // the spec that is being created or ended
+  std::size_t current_ = 0;  // the spec that is being created or ended
   std::vector<xen::Extent> extents_;
   std::size_t next_extent_ = 0;
   domid_t next_domid_ = 1;

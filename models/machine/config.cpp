@@ -26,7 +26,8 @@ void describe(CpuConfig& c, config::Visitor& v) {
   v(c.physical_bits, {"physical_bits", "count", "MAXPHYADDR", "design", config::between(46, 52)});
   v(c.tlb, {"tlb", "", "modelled TLBs", ""});
   v(c.timing, {"timing", "", "in-order timing model", ""});
-  v(c.cpuid, {"cpuid", "", "CPUID leaves that replace the default policy's, by \"leaf\" or \"leaf.subleaf\"", "design"});
+  v(c.cpuid,
+    {"cpuid", "", "CPUID leaves that replace the default policy's, by \"leaf\" or \"leaf.subleaf\"", "design"});
 }
 
 void describe(Dom0Config& c, config::Visitor& v) {
@@ -38,7 +39,8 @@ void describe(Dom0Config& c, config::Visitor& v) {
 
 void describe(MachineConfig& c, config::Visitor& v) {
   v(c.seed, {"seed", "", "of every random stream", "design"});
-  v(c.quantum, {"quantum", "cycles", "how far a pCPU may run ahead of the others", "design", config::between(1, 10'000'000)});
+  v(c.quantum,
+    {"quantum", "cycles", "how far a pCPU may run ahead of the others", "design", config::between(1, 10'000'000)});
   v(c.cpu, {"cpu", "", "processors", ""});
   v(c.memory, {"memory", "", "RAM and caches", ""});
   v(c.xen, {"xen", "", "the modelled Xen", ""});
@@ -61,7 +63,8 @@ void describe(ScenarioConfig& c, config::Visitor& v) {
   v(c.domains, {"domains", "", "domain files, created in this order", ""});
   v(c.timing, {"timing", "", "timing model: functional or inorder", "design"});
   v(c.until, {"until", "ns", "simulated time at which the run ends; 0: when every domain has ended", "design"});
-  v(c.instructions, {"instructions", "instructions", "instructions after which the run ends; 0: no limit", "design"});
+  v(c.instructions,
+    {"instructions", "instructions", "instructions after which the run ends; 0: no limit", "design"});
   v(c.trace, {"trace", "", "trace files: xentrace, perfetto, text", "design"});
 }
 
@@ -87,7 +90,8 @@ ScenarioConfig load_scenario(const std::string& path, const std::vector<std::str
   const std::set<std::string> machine_keys = keys_of(config::schema_of<MachineConfig>("machine"));
   // A machine file alone is a scenario without domains.
   if (d.json.is_object() && !d.json.contains("machine") &&
-      std::any_of(machine_keys.begin(), machine_keys.end(), [&](const std::string& k) { return d.json.contains(k); })) {
+      std::any_of(machine_keys.begin(), machine_keys.end(),
+                  [&](const std::string& k) { return d.json.contains(k); })) {
     config::Json scenario = config::Json::object();
     for (const auto& [key, value] : d.json.items())
       if (scenario_keys.contains(key)) scenario[key] = value;
@@ -115,7 +119,8 @@ ScenarioConfig load_scenario(const std::string& path, const std::vector<std::str
     if (f.text.empty()) f.text = read_file(f.file, 1 << 20);
   for (const std::string& t : c.trace)
     if (t != "xentrace" && t != "perfetto" && t != "text" && t != "none")
-      throw UserError(d.place("/trace"), "\"" + t + "\" is no kind of trace", "valid: xentrace, perfetto, text, none");
+      throw UserError(d.place("/trace"), "\"" + t + "\" is no kind of trace",
+                      "valid: xentrace, perfetto, text, none");
   return c;
 }
 
@@ -154,7 +159,8 @@ std::vector<CheckedDomain> check_domains(const ScenarioConfig& scenario) {
       throw UserError(f.file, "type = \"" + std::string(config::name_of(d.type)) + "\" is not supported yet",
                       "use type = \"pvh\"");
     if (d.name.empty() || d.name.find('/') != std::string::npos)
-      throw UserError(f.file, "name = \"" + d.name + "\" cannot name a domain", "use letters, digits, \"-\", \"_\" and \".\"");
+      throw UserError(f.file, "name = \"" + d.name + "\" cannot name a domain",
+                      "use letters, digits, \"-\", \"_\" and \".\"");
     if (d.memory_mib < 1) throw UserError(f.file, "memory is missing or 0", "give memory in MiB");
     for (const CheckedDomain& other : out)
       if (other.config.name == d.name)

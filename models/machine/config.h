@@ -76,8 +76,8 @@ struct ScenarioConfig {
 };
 void describe(ScenarioConfig& c, config::Visitor& v);
 
-// Reads a scenario, or a machine file alone, with the overrides of --set (pointers into the scenario; a pointer that
-// starts with a key of the machine means the machine's). Domain files' texts are read. Throws UserError.
+// Reads a scenario, or a machine file alone, with the overrides of --set (pointers into the scenario; a pointer
+// that starts with a key of the machine means the machine's). Domain files' texts are read. Throws UserError.
 ScenarioConfig load_scenario(const std::string& path, const std::vector<std::string>& overrides,
                              const std::vector<std::string>& more_domains);
 

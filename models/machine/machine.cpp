@@ -52,15 +52,16 @@ Machine::Machine(sc_core::sc_module_name name, const ScenarioConfig& s, std::vec
                                                 m.xen.path_cost.ipi_latency_cycles));
     cpu::Core& core = pcpus.back()->core;
     core.random = Rng(m.seed, "cpu." + std::to_string(i) + ".rdrand");
-    core.set_timing(scenario.timing == Timing::kInorder ? cpu::TimingKind::kInorder : cpu::TimingKind::kFunctional);
+    core.set_timing(scenario.timing == Timing::kInorder ? cpu::TimingKind::kInorder
+                                                        : cpu::TimingKind::kFunctional);
   }
   hypervisor = std::make_unique<xen::Hypervisor>(m.xen, memory, pcpus, *tracer, m.seed);
   hypervisor->on_guest_console_io = [sink](xen::Domain& d, std::string_view text) { sink(d.domid, text); };
 
   memory_module_ = std::make_unique<MemoryModule>("memory", memory, clock_.time(1));
   for (unsigned i = 0; i < m.cpu.count; ++i) {
-    modules_.push_back(std::make_unique<PcpuModule>(("pcpu" + std::to_string(i)).c_str(), *pcpus[i], clock_, m.quantum,
-                                                    run_state_));
+    modules_.push_back(std::make_unique<PcpuModule>(("pcpu" + std::to_string(i)).c_str(), *pcpus[i], clock_,
+                                                    m.quantum, run_state_));
     modules_.back()->bus.bind(memory_module_->bus);
   }
 
@@ -86,7 +87,8 @@ Machine::Machine(sc_core::sc_module_name name, const ScenarioConfig& s, std::vec
   toolstack = xl.get();
   hypervisor->add_program(*dom0.vcpus[0], std::move(xl));
   hypervisor->add_program(*dom0.vcpus[0], std::move(daemon));
-  hypervisor->add_program(*dom0.vcpus[0], std::make_unique<dom0::Housekeeping>(m.dom0.housekeeping, m.cpu.frequency, m.seed));
+  hypervisor->add_program(*dom0.vcpus[0],
+                          std::make_unique<dom0::Housekeeping>(m.dom0.housekeeping, m.cpu.frequency, m.seed));
 
   stats.add("time_ns", "ns", "simulated time", [this] { return now_ns(); });
   stats.add("time_cycles", "cycles", "simulated time in cycles of the core clock", [this] { return now(); });
@@ -148,7 +150,8 @@ std::string Machine::explain() const {
   for (const auto& [domid, d] : hypervisor->domains)
     for (const auto& v : d->vcpus) {
       if (v->pause_flags & xen::kPauseDown) continue;
-      out += "d" + std::to_string(domid) + "v" + std::to_string(v->id) + " (" + d->name + "): " + state(v->runstate);
+      out +=
+          "d" + std::to_string(domid) + "v" + std::to_string(v->id) + " (" + d->name + "): " + state(v->runstate);
       if (v->pause_flags & xen::kPauseBlockedInPoll)
         out += ", waits in SCHEDOP_poll";
       else if (v->pause_flags & xen::kPauseBlocked)

@@ -1,5 +1,5 @@
-// The machine: builds every model from a configuration, binds them, and runs the simulation. The one place that knows
-// every model.
+// The machine: builds every model from a configuration, binds them, and runs the simulation. The one place that
+// knows every model.
 #pragma once
 
 #include <functional>
@@ -36,7 +36,8 @@ class Machine final : public sc_core::sc_module {
           std::unique_ptr<trace::Tracer> tracer, dom0::ConsoleSink console);
   ~Machine() override;
 
-  // Simulates until every domain has ended, or a limit of the scenario. Rethrows what a model threw. Once per process.
+  // Simulates until every domain has ended, or a limit of the scenario. Rethrows what a model threw. Once per
+  // process.
   RunEnd run();
 
   // Local time of the pCPU that is furthest: the end of the run.

@@ -1,9 +1,9 @@
-// The machine's RAM as a TLM-2.0 target: blocking transport for whoever needs it, and direct memory access, which is what
-// the cores use.
+// The machine's RAM as a TLM-2.0 target: blocking transport for whoever needs it, and direct memory access, which
+// is what the cores use.
 #pragma once
 
-#include <tlm>
 #include <tlm_utils/multi_passthrough_target_socket.h>
+#include <tlm>
 
 #include <systemc>
 

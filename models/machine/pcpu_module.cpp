@@ -15,7 +15,8 @@ PcpuModule::PcpuModule(sc_core::sc_module_name name, cpu::Pcpu& pcpu, const Cloc
   dont_initialize();
 }
 
-// The core's fast path stands on direct memory access: the RAM that the bus grants must be the one the core was built on.
+// The core's fast path stands on direct memory access: the RAM that the bus grants must be the one the core was
+// built on.
 void PcpuModule::end_of_elaboration() {
   tlm::tlm_generic_payload request;
   tlm::tlm_dmi dmi;

@@ -1,10 +1,10 @@
-// A pCPU on SystemC's time line: one SC_METHOD with temporal decoupling. Each activation lets the pCPU's software run
-// ahead by at most a quantum, and arms itself for where it got to; an idle pCPU is armed for its next deadline, or not at
-// all until a message wakes it. Nothing is kept on a stack between activations.
+// A pCPU on SystemC's time line: one SC_METHOD with temporal decoupling. Each activation lets the pCPU's software
+// run ahead by at most a quantum, and arms itself for where it got to; an idle pCPU is armed for its next
+// deadline, or not at all until a message wakes it. Nothing is kept on a stack between activations.
 #pragma once
 
-#include <tlm>
 #include <tlm_utils/simple_initiator_socket.h>
+#include <tlm>
 
 #include <exception>
 #include <functional>
@@ -29,7 +29,7 @@ class Clock {
 
 // What the modules of a machine share.
 struct RunState {
-  Cycles until = kNever;        // no pCPU runs past this
+  Cycles until = kNever;                                // no pCPU runs past this
   std::uint64_t instruction_limit = ~std::uint64_t{0};  // of all pCPUs together
   std::uint64_t instructions = 0;
   std::exception_ptr error;

@@ -15,7 +15,8 @@ PhysicalMemory::PhysicalMemory(std::uint64_t size) : size_(size) {
   end_ = size <= kHoleStart ? size : size + (kHoleEnd - kHoleStart);
   void* p = ::mmap(nullptr, end_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (p == MAP_FAILED)
-    throw UserError("/memory/size", "this host cannot reserve " + std::to_string(size >> 20) + " MiB for simulated RAM",
+    throw UserError("/memory/size",
+                    "this host cannot reserve " + std::to_string(size >> 20) + " MiB for simulated RAM",
                     "use less");
   base_ = static_cast<std::uint8_t*>(p);
   code_lines_.resize((end_ >> kPageShift) + 1);  // one more: note_write looks at the frame of the last byte

@@ -1,12 +1,13 @@
-// The machine's RAM: one array of bytes at host-physical addresses 0 … size, with the hole below 4 GiB that PCs have.
+// The machine's RAM: one array of bytes at host-physical addresses 0 … size, with the hole below 4 GiB that PCs
+// have.
 //
 // Layout: RAM up to kHoleStart lies at its own address; what does not fit below the hole continues at 4 GiB.
 // Content starts as zero. The host pages are reserved lazily, so a machine with much RAM costs what it touches.
 //
-// Code lines: a block cache marks 64-byte lines from which it decoded instructions. Whoever writes to RAM other than
-// through a core's data path (hypervisor model, devices, loaders) uses write()/fill()/note_write(), so that the
-// observers hear of writes to marked lines and drop the blocks. A core's fast path never holds a writable translation
-// of a page that has marked lines (see cpu::Mmu).
+// Code lines: a block cache marks 64-byte lines from which it decoded instructions. Whoever writes to RAM other
+// than through a core's data path (hypervisor model, devices, loaders) uses write()/fill()/note_write(), so that
+// the observers hear of writes to marked lines and drop the blocks. A core's fast path never holds a writable
+// translation of a page that has marked lines (see cpu::Mmu).
 #pragma once
 
 #include <cstdint>
@@ -31,8 +32,8 @@ class CodeObserver {
 
 class PhysicalMemory {
  public:
-  static constexpr std::uint64_t kHoleStart = 0xc0000000;   // 3 GiB
-  static constexpr std::uint64_t kHoleEnd = 0x100000000;    // 4 GiB
+  static constexpr std::uint64_t kHoleStart = 0xc0000000;  // 3 GiB
+  static constexpr std::uint64_t kHoleEnd = 0x100000000;   // 4 GiB
 
   // size: bytes of RAM, a multiple of 4 KiB, > 0. Throws UserError if the host cannot reserve it.
   explicit PhysicalMemory(std::uint64_t size);
@@ -73,7 +74,8 @@ class PhysicalMemory {
   // Tells the observers if [a, a+n) touches marked lines, and unmarks those.
   void note_write(PhysAddr a, std::uint64_t n) {
     if (code_lines_[a.value >> kPageShift] | code_lines_[(a.value + n - 1) >> kPageShift] | (n > kPageSize))
-      [[unlikely]] note_code_write(a, n);
+        [[unlikely]]
+      note_code_write(a, n);
   }
   // The marked lines of a frame, bit n = bytes [64n, 64n+64).
   std::uint64_t code_lines(Mfn m) const { return code_lines_[m.value]; }

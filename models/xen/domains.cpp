@@ -1,5 +1,5 @@
-// Life of a domain: what XEN_DOMCTL_createdomain, _max_vcpus, _pausedomain, _unpausedomain and _destroydomain do, how it
-// shuts down, and what is left when it is gone (nothing).
+// Life of a domain: what XEN_DOMCTL_createdomain, _max_vcpus, _pausedomain, _unpausedomain and _destroydomain do,
+// how it shuts down, and what is left when it is gone (nothing).
 #include <algorithm>
 #include <cstring>
 
@@ -11,12 +11,18 @@ namespace xensim::xen {
 
 std::string_view name_of(ShutdownReason r) {
   switch (r) {
-    case ShutdownReason::kPoweroff: return "poweroff";
-    case ShutdownReason::kReboot: return "reboot";
-    case ShutdownReason::kSuspend: return "suspend";
-    case ShutdownReason::kCrash: return "crash";
-    case ShutdownReason::kWatchdog: return "watchdog";
-    case ShutdownReason::kSoftReset: return "soft_reset";
+    case ShutdownReason::kPoweroff:
+      return "poweroff";
+    case ShutdownReason::kReboot:
+      return "reboot";
+    case ShutdownReason::kSuspend:
+      return "suspend";
+    case ShutdownReason::kCrash:
+      return "crash";
+    case ShutdownReason::kWatchdog:
+      return "watchdog";
+    case ShutdownReason::kSoftReset:
+      return "soft_reset";
   }
   return "unknown";
 }

@@ -1,5 +1,5 @@
-// Copies between Xen and the guest that called it: linear addresses of the current vCPU, through its own page tables and
-// its EPT. Every byte is checked; a hole gives false, and the caller gives -EFAULT.
+// Copies between Xen and the guest that called it: linear addresses of the current vCPU, through its own page
+// tables and its EPT. Every byte is checked; a hole gives false, and the caller gives -EFAULT.
 #include <algorithm>
 
 #include "models/cpu/mmu/walker.h"
@@ -18,9 +18,8 @@ bool Hypervisor::translate_guest(Vcpu& v, std::uint64_t linear, bool write, Phys
   context.ept = true;
   context.eptp = v.domain.p2m->eptp();
   context.physical_bits = core.config.physical_bits;
-  const cpu::WalkResult r =
-      cpu::walk(context, memory, LinearAddr(linear), write ? cpu::Access::kWrite : cpu::Access::kRead,
-                cpu::View::kSupervisorAc);
+  const cpu::WalkResult r = cpu::walk(context, memory, LinearAddr(linear),
+                                      write ? cpu::Access::kWrite : cpu::Access::kRead, cpu::View::kSupervisorAc);
   if (r.status != cpu::WalkStatus::kOk || !memory.contains(r.physical, 1)) return false;
   out = r.physical;
   return true;

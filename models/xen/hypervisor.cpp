@@ -18,10 +18,14 @@ constexpr std::uint64_t kLvtTscDeadlineMode = 2u << 17;
 void describe(HypervisorConfig& c, config::Visitor& v) {
   v(c.scheduler, {"sched", "", "scheduler, as on Xen's command line: credit2 or null", "Xen 4.17's default"});
   v(c.schedulers, {"schedulers", "", "parameters of the schedulers", "Xen 4.17"});
-  v(c.dom0_memory, {"dom0_mem", "bytes", "memory that dom0 keeps", "design", config::multiple_of(4096, 1 << 20, 1ull << 40)});
-  v(c.xen_memory, {"xen_mem", "bytes", "memory of Xen itself", "design", config::multiple_of(4096, 8 << 20, 1ull << 36)});
+  v(c.dom0_memory,
+    {"dom0_mem", "bytes", "memory that dom0 keeps", "design", config::multiple_of(4096, 1 << 20, 1ull << 40)});
+  v(c.xen_memory,
+    {"xen_mem", "bytes", "memory of Xen itself", "design", config::multiple_of(4096, 8 << 20, 1ull << 36)});
   v(c.wallclock_seconds, {"wallclock", "s", "wall-clock time at reset, seconds since 1970", "design"});
-  v(c.verbose_debug, {"verbose_debug", "", "as a debug build of Xen: guests may write to Xen's console (CONSOLEIO_write)", "Xen: CONFIG_VERBOSE_DEBUG=n"});
+  v(c.verbose_debug,
+    {"verbose_debug", "", "as a debug build of Xen: guests may write to Xen's console (CONSOLEIO_write)",
+     "Xen: CONFIG_VERBOSE_DEBUG=n"});
   v(c.ept_1gb, {"ept_1gb", "", "use 1 GiB EPT entries", "Xen: hap_1gb"});
   v(c.ept_2mb, {"ept_2mb", "", "use 2 MiB EPT entries", "Xen: hap_2mb"});
   v(c.ept_ad, {"ept_ad", "", "EPT accessed and dirty bits", "Xen: ept=ad"});
@@ -39,7 +43,8 @@ Hypervisor::Hypervisor(const HypervisorConfig& cfg, memory::PhysicalMemory& mem,
       cost(cfg.path_cost),
       policy(sched::make_policy(cfg.scheduler, cfg.schedulers, static_cast<unsigned>(cpus.size()), *this, seed)),
       tsc_hz(cpus.front()->core.config.tsc_hz) {
-  // Xen itself sits in the first megabytes; the rest is the heap's. Frame 0 is nobody's, so that 0 is never a frame.
+  // Xen itself sits in the first megabytes; the rest is the heap's. Frame 0 is nobody's, so that 0 is never a
+  // frame.
   const std::uint64_t first = config.xen_memory >> kPageShift;
   const std::uint64_t low_end = std::min(mem.end().value, memory::PhysicalMemory::kHoleStart) >> kPageShift;
   if (first + (config.dom0_memory >> kPageShift) >= mem.size() >> kPageShift)
@@ -61,7 +66,8 @@ Hypervisor::Hypervisor(const HypervisorConfig& cfg, memory::PhysicalMemory& mem,
 
 Hypervisor::~Hypervisor() = default;
 
-// Xen's start on one pCPU: VMX on, APIC on, the idle vCPU runs. The boot itself is not a hot path and takes no time.
+// Xen's start on one pCPU: VMX on, APIC on, the idle vCPU runs. The boot itself is not a hot path and takes no
+// time.
 void Hypervisor::boot_pcpu(PcpuState& c) {
   c.booted = true;
   cpu::Pcpu& p = *c.pcpu;
@@ -164,8 +170,8 @@ void Hypervisor::program_timer(PcpuState& c) {
 }
 
 void Hypervisor::fire(PcpuState& c, const TimerEntry& e) {
-  const bool of_vcpu = e.action != TimerAction::kSchedule && e.action != TimerAction::kPolicy &&
-                       e.action != TimerAction::kWatchdog;
+  const bool of_vcpu =
+      e.action != TimerAction::kSchedule && e.action != TimerAction::kPolicy && e.action != TimerAction::kWatchdog;
   Vcpu* v = of_vcpu ? vcpu_of(static_cast<sched::UnitId>(e.data)) : nullptr;
   expects(!of_vcpu || v);
   switch (e.action) {

@@ -1,16 +1,17 @@
 // The modelled Xen: what runs in VMX root operation on every pCPU.
 //
-// How it works. run() is a pCPU's life: take interrupts, do softirqs (timers, schedule), then either idle, or advance a
-// model program, or enter the guest and handle the VM exit that ends the stretch. Everything costs cycles through
-// PathCost on the pCPU that does it, and hot paths emit trace records at that pCPU's local time.
+// How it works. run() is a pCPU's life: take interrupts, do softirqs (timers, schedule), then either idle, or
+// advance a model program, or enter the guest and handle the VM exit that ends the stretch. Everything costs
+// cycles through PathCost on the pCPU that does it, and hot paths emit trace records at that pCPU's local time.
 //
-// Where things are: hypervisor.cpp (life of a pCPU), schedule.cpp (scheduler core: runstates, wake, block, switch),
-// domains.cpp (life of a domain), time.cpp (timers, pvclock, runstate areas), guest_memory.cpp (copies from and to
-// guests), vmexit/ (one file per group of exit reasons), hypercall/ (one file per hypercall), event/, mm/,
-// domain/ (structures, PVH builder), sched/ (policies).
+// Where things are: hypervisor.cpp (life of a pCPU), schedule.cpp (scheduler core: runstates, wake, block,
+// switch), domains.cpp (life of a domain), time.cpp (timers, pvclock, runstate areas), guest_memory.cpp (copies
+// from and to guests), vmexit/ (one file per group of exit reasons), hypercall/ (one file per hypercall), event/,
+// mm/, domain/ (structures, PVH builder), sched/ (policies).
 //
-// Order rules. All pCPUs share this object; they run one after the other, each up to a quantum ahead. Where one pCPU's
-// path must see another's result no earlier than it happened (run queues), a SpinLock moves the later one's time.
+// Order rules. All pCPUs share this object; they run one after the other, each up to a quantum ahead. Where one
+// pCPU's path must see another's result no earlier than it happened (run queues), a SpinLock moves the later one's
+// time.
 #pragma once
 
 #include <cstdint>
@@ -64,13 +65,13 @@ struct PcpuState {
   Cycles idle_runstate_entry = 0;
   std::array<Cycles, 4> idle_time{};
   Cycles current_since = 0;
-  Cycles guest_since = 0;                 // when the guest was entered last
-  cpu::CpiStack cpi_mark;                 // core's stack when `current` started
+  Cycles guest_since = 0;  // when the guest was entered last
+  cpu::CpiStack cpi_mark;  // core's stack when `current` started
   std::uint64_t instructions_mark = 0;
   TimerQueue timers;
   TimerId slice{};
-  Cycles programmed = kNever;             // what the APIC timer is set to
-  PhysAddr percpu{0};                     // this pCPU's data in Xen's memory
+  Cycles programmed = kNever;  // what the APIC timer is set to
+  PhysAddr percpu{0};          // this pCPU's data in Xen's memory
   std::uint64_t schedules = 0, context_switches = 0;
 };
 
@@ -157,11 +158,11 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   void set_vcpu_state(Vcpu& v, const cpu::ArchState& st);
 
   // --- Scheduler core (schedule.cpp).
-  void vcpu_wake(Vcpu& v);    // after clearing pause flags
-  void vcpu_sleep(Vcpu& v);   // after setting pause flags
-  void vcpu_block(Vcpu& v);   // SCHEDOP_block, HLT
-  void vcpu_unblock(Vcpu& v); // an event arrived
-  void vcpu_kick(Vcpu& v);    // make a running vCPU look at its pending work
+  void vcpu_wake(Vcpu& v);     // after clearing pause flags
+  void vcpu_sleep(Vcpu& v);    // after setting pause flags
+  void vcpu_block(Vcpu& v);    // SCHEDOP_block, HLT
+  void vcpu_unblock(Vcpu& v);  // an event arrived
+  void vcpu_kick(Vcpu& v);     // make a running vCPU look at its pending work
   void raise_schedule(PcpuState& c) { c.schedule_pending = true; }
   Vcpu* vcpu_of(sched::UnitId unit) const { return unit < units_.size() ? units_[unit] : nullptr; }
   // Runstate times up to `at`, in cycles.
@@ -305,14 +306,13 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   void close_exit(Vcpu& v);
   void idle_runstate_change(PcpuState& c, Runstate to);
   void send_host_ipi(sched::PcpuId target, std::uint8_t vector);
-  trace::VcpuId trace_id(const Vcpu& v) const {
-    return {v.domain.domid, static_cast<std::uint16_t>(v.id)};
-  }
+  trace::VcpuId trace_id(const Vcpu& v) const { return {v.domain.domid, static_cast<std::uint16_t>(v.id)}; }
 
   PcpuState* active_ = nullptr;
   std::vector<Vcpu*> units_;
   std::uint64_t units_made_ = 0;
-  // The hypercall in progress was cut short: the guest executes its VMCALL again, with the arguments as they are now.
+  // The hypercall in progress was cut short: the guest executes its VMCALL again, with the arguments as they are
+  // now.
   bool continue_hypercall_ = false;
   std::uint16_t last_vpid_ = 0;
   std::map<std::uint64_t, TimerId> policy_timers_;

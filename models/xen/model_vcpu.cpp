@@ -1,5 +1,5 @@
-// The engine of vCPUs that run model programs: a little kernel that gives the vCPU to one program after another, blocks
-// when all wait, and wakes them when an event arrives or their time has come.
+// The engine of vCPUs that run model programs: a little kernel that gives the vCPU to one program after another,
+// blocks when all wait, and wakes them when an event arrives or their time has come.
 #include <algorithm>
 
 #include "models/xen/event/two_level.h"

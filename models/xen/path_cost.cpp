@@ -4,14 +4,18 @@ namespace xensim::xen {
 
 namespace {
 
-// "capture": minimum of the exit or hypercall in the VT-x boot capture, less the common part (the exit with the smallest
-// handler, XSETBV, is 1088 instructions from exit to entry, of which its handler is taken as 60).
+// "capture": minimum of the exit or hypercall in the VT-x boot capture, less the common part (the exit with the
+// smallest handler, XSETBV, is 1088 instructions from exit to entry, of which its handler is taken as 60).
 constexpr std::array<PathRow, kPaths> kTable{{
-    {"vm_exit_common", 1028, "VM exit to handler and back to VM entry, tracing included", "capture: XSETBV 1088 - 60"},
-    {"external_interrupt", 1480, "acknowledge and dispatch a host interrupt", "capture: EXTERNAL_INTERRUPT 2508 - 1028"},
-    {"interrupt_window", 60, "close the interrupt window", "capture: PENDING_INTERRUPT 839, below the common part"},
+    {"vm_exit_common", 1028, "VM exit to handler and back to VM entry, tracing included",
+     "capture: XSETBV 1088 - 60"},
+    {"external_interrupt", 1480, "acknowledge and dispatch a host interrupt",
+     "capture: EXTERNAL_INTERRUPT 2508 - 1028"},
+    {"interrupt_window", 60, "close the interrupt window",
+     "capture: PENDING_INTERRUPT 839, below the common part"},
     {"cpuid", 341, "guest policy look-up", "capture: CPUID 1369 - 1028"},
-    {"hlt", 400, "HLT handler before the vCPU blocks", "uncalibrated: the capture's HLT includes the blocked time"},
+    {"hlt", 400, "HLT handler before the vCPU blocks",
+     "uncalibrated: the capture's HLT includes the blocked time"},
     {"pause", 400, "PAUSE-loop exit before the yield", "uncalibrated: one sample in the capture"},
     {"io", 738, "port I/O to nowhere, no emulator in between", "capture: IO_INSTRUCTION 1766 - 1028"},
     {"msr_read", 273, "guest_rdmsr", "capture: MSR_READ 1301 - 1028"},
@@ -20,7 +24,8 @@ constexpr std::array<PathRow, kPaths> kTable{{
     {"dr_access", 174, "debug register switch", "capture: DR_ACCESS 1202 - 1028"},
     {"xsetbv", 60, "XSETBV handler", "uncalibrated"},
     {"exception", 300, "exception intercept and re-injection", "uncalibrated"},
-    {"ept_violation", 2400, "p2m look-up of an EPT violation", "uncalibrated: the capture's 52710 includes emulation"},
+    {"ept_violation", 2400, "p2m look-up of an EPT violation",
+     "uncalibrated: the capture's 52710 includes emulation"},
     {"emulate", 6500, "decode and emulate one instruction", "uncalibrated"},
     {"apic_access", 1900, "vLAPIC register access by emulation", "uncalibrated"},
     {"hypercall_common", 300, "hypercall dispatch", "capture: xen_version 1393 - 1028, less its body"},
@@ -36,7 +41,8 @@ constexpr std::array<PathRow, kPaths> kTable{{
     {"sched_op", 300, "SCHEDOP_* before the scheduler runs", "uncalibrated"},
     {"console_io", 500, "CONSOLEIO_*", "uncalibrated"},
     {"unknown_hypercall", 40, "-ENOSYS", "uncalibrated"},
-    {"event_send", 3038, "EVTCHNOP_send to an idle peer's port, wake included", "capture: evtchn_op 6366 - 1328 - wake"},
+    {"event_send", 3038, "EVTCHNOP_send to an idle peer's port, wake included",
+     "capture: evtchn_op 6366 - 1328 - wake"},
     {"event_deliver", 250, "assert the upcall", "uncalibrated"},
     {"interrupt_inject", 200, "vLAPIC scan and VM-entry event set-up", "uncalibrated"},
     {"schedule", 1200, "schedule() without the switch", "uncalibrated"},
@@ -69,16 +75,20 @@ struct Instructions {
 };
 void describe(Instructions& c, config::Visitor& v) {
   for (unsigned i = 0; i < kPaths; ++i)
-    v(c.values[i], {kTable[i].name, "instructions", kTable[i].doc, kTable[i].source, config::between(0, 10'000'000)});
+    v(c.values[i],
+      {kTable[i].name, "instructions", kTable[i].doc, kTable[i].source, config::between(0, 10'000'000)});
 }
 }  // namespace
 
 void describe(PathCostConfig& c, config::Visitor& v) {
   v(c.timing, {"timing", "", "costed: paths take time; free: Xen takes none", "design"});
-  v(c.cycles_per_100_instructions, {"cycles_per_100_instructions", "cycles", "CPI of Xen's own code, times 100, cache misses on charged lines apart",
+  v(c.cycles_per_100_instructions, {"cycles_per_100_instructions", "cycles",
+                                    "CPI of Xen's own code, times 100, cache misses on charged lines apart",
                                     "uncalibrated", config::between(10, 10'000)});
-  v(c.vm_exit_cycles, {"vm_exit_cycles", "cycles", "hardware part of a VM exit", "uncalibrated", config::between(0, 100'000)});
-  v(c.vm_entry_cycles, {"vm_entry_cycles", "cycles", "hardware part of a VM entry", "uncalibrated", config::between(0, 100'000)});
+  v(c.vm_exit_cycles,
+    {"vm_exit_cycles", "cycles", "hardware part of a VM exit", "uncalibrated", config::between(0, 100'000)});
+  v(c.vm_entry_cycles,
+    {"vm_entry_cycles", "cycles", "hardware part of a VM entry", "uncalibrated", config::between(0, 100'000)});
   v(c.ipi_latency_cycles, {"ipi_latency_cycles", "cycles", "from ICR write to interrupt pending at the target",
                            "uncalibrated", config::between(1, 1'000'000)});
   Instructions i{c.instructions};
@@ -89,7 +99,8 @@ void PathCost::charge(cpu::Pcpu& pcpu, Path path, std::span<const PhysAddr> line
   Use& u = use_[static_cast<unsigned>(path)];
   ++u.count;
   if (free()) return;
-  Cycles n = std::uint64_t{config_.instructions[static_cast<unsigned>(path)]} * config_.cycles_per_100_instructions / 100;
+  Cycles n =
+      std::uint64_t{config_.instructions[static_cast<unsigned>(path)]} * config_.cycles_per_100_instructions / 100;
   if (pcpu.core.timing != cpu::TimingKind::kFunctional)
     for (PhysAddr a : lines)
       n += pcpu.core.caches.access(pcpu.index, a, memory::AccessKind::kLoad, pcpu.core.now + n).latency;

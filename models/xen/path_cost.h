@@ -1,10 +1,10 @@
-// What Xen's own code costs. Every hot path has a row: how many instructions it executes and how many cache lines of
-// which of its data it touches; charge() turns that into cycles on the pCPU that runs it.
+// What Xen's own code costs. Every hot path has a row: how many instructions it executes and how many cache lines
+// of which of its data it touches; charge() turns that into cycles on the pCPU that runs it.
 //
-// Instruction counts are those of Xen 4.17 on VT-x as counted by xentrace and xenalyze on a machine that executes one
-// instruction per TSC tick (a Linux PVH boot; see docs/costs.md), from VM exit to VM entry and its tracing included; the
-// part that every exit has in common is a row of its own. Cycles = instructions × cycles_per_instruction / 100 + what the
-// caches say for the lines, or nothing at all under `timing: free`.
+// Instruction counts are those of Xen 4.17 on VT-x as counted by xentrace and xenalyze on a machine that executes
+// one instruction per TSC tick (a Linux PVH boot; see docs/costs.md), from VM exit to VM entry and its tracing
+// included; the part that every exit has in common is a row of its own. Cycles = instructions ×
+// cycles_per_instruction / 100 + what the caches say for the lines, or nothing at all under `timing: free`.
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@
 namespace xensim::xen {
 
 enum class Path : std::uint8_t {
-  kVmExitCommon,     // save registers, dispatch, and the way back to VM entry
+  kVmExitCommon,  // save registers, dispatch, and the way back to VM entry
   kExternalInterrupt,
   kInterruptWindow,
   kCpuid,
@@ -32,12 +32,12 @@ enum class Path : std::uint8_t {
   kXsetbv,
   kException,
   kEptViolation,
-  kEmulate,          // x86 emulation of one instruction (MMIO)
+  kEmulate,  // x86 emulation of one instruction (MMIO)
   kApicAccess,
   kHypercallCommon,
   kXenVersion,
   kMemoryOp,
-  kPopulatePage,     // per extent
+  kPopulatePage,  // per extent
   kGrantTableOp,
   kVmAssist,
   kVcpuOp,
@@ -55,10 +55,10 @@ enum class Path : std::uint8_t {
   kWake,             // queue a unit and choose a pCPU
   kTickle,           // choose whom to interrupt, send the IPI
   kBlock,
-  kTimerInterrupt,   // timer softirq, per expiry
+  kTimerInterrupt,  // timer softirq, per expiry
   kTimerProgram,
-  kIpi,              // send
-  kModelHypercall,   // dom0's own system call and hypercall entry
+  kIpi,             // send
+  kModelHypercall,  // dom0's own system call and hypercall entry
   kCount
 };
 inline constexpr unsigned kPaths = static_cast<unsigned>(Path::kCount);
@@ -111,8 +111,8 @@ class PathCost {
   std::array<Use, kPaths> use_{};
 };
 
-// A lock of Xen's: whoever comes while it is held waits. Holding is a span of simulated time, because a path runs to its
-// end on one pCPU before another pCPU's time goes on.
+// A lock of Xen's: whoever comes while it is held waits. Holding is a span of simulated time, because a path runs
+// to its end on one pCPU before another pCPU's time goes on.
 class SpinLock {
  public:
   void acquire(PathCost& cost, cpu::Pcpu& pcpu) {

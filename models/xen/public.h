@@ -9,20 +9,20 @@
 #pragma GCC diagnostic ignored "-Wpedantic"
 #include <xen/xen.h>
 
+#include <xen/arch-x86/cpuid.h>
+#include <xen/arch-x86/hvm/start_info.h>
+#include <xen/elfnote.h>
 #include <xen/event_channel.h>
 #include <xen/features.h>
 #include <xen/grant_table.h>
 #include <xen/hvm/hvm_op.h>
 #include <xen/hvm/hvm_vcpu.h>
 #include <xen/hvm/params.h>
+#include <xen/io/console.h>
 #include <xen/memory.h>
 #include <xen/sched.h>
 #include <xen/vcpu.h>
 #include <xen/version.h>
-#include <xen/arch-x86/hvm/start_info.h>
-#include <xen/arch-x86/cpuid.h>
-#include <xen/elfnote.h>
-#include <xen/io/console.h>
 #pragma GCC diagnostic pop
 
 namespace xensim::xen {

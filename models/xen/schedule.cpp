@@ -1,5 +1,5 @@
-// The scheduler core: runstates, wake and sleep, the call of the policy, and the switch. Modelled on the division of
-// labour in Xen's common/sched/core.c: the policy decides, this file does.
+// The scheduler core: runstates, wake and sleep, the call of the policy, and the switch. Modelled on the division
+// of labour in Xen's common/sched/core.c: the policy decides, this file does.
 #include <algorithm>
 
 #include "models/xen/hypervisor.h"
@@ -79,7 +79,8 @@ void Hypervisor::vcpu_sleep(Vcpu& v) {
   sched_lock_.acquire(cost, p);
   tracer.sleep(p.index, now(), trace_id(v));
   policy->sleep(v.unit, ns(now()));
-  const Runstate to = v.pause_flags & (kPauseBlocked | kPauseBlockedInPoll) ? Runstate::kBlocked : Runstate::kOffline;
+  const Runstate to =
+      v.pause_flags & (kPauseBlocked | kPauseBlockedInPoll) ? Runstate::kBlocked : Runstate::kOffline;
   if (v.runstate == Runstate::kRunnable) {
     runstate_change(v, to);
   } else if (v.runstate == Runstate::kRunning) {
@@ -174,10 +175,9 @@ void Hypervisor::schedule(PcpuState& c) {
   tracer.switch_infprev(cpu, now(), id_of(prev), ns(now() - prev_since));
   tracer.switch_infnext(cpu, now(), id_of(next), ns(now() - next_since), slice);
   if (prev) {
-    const Runstate to = prev->runnable() ? Runstate::kRunnable
-                        : prev->pause_flags & (kPauseBlocked | kPauseBlockedInPoll)
-                            ? Runstate::kBlocked
-                            : Runstate::kOffline;
+    const Runstate to = prev->runnable()                                            ? Runstate::kRunnable
+                        : prev->pause_flags & (kPauseBlocked | kPauseBlockedInPoll) ? Runstate::kBlocked
+                                                                                    : Runstate::kOffline;
     prev->preempted = to == Runstate::kRunnable;
     runstate_change(*prev, to);
     prev->stats.cpi += p.core.cpi - c.cpi_mark;

@@ -22,14 +22,49 @@ std::string exit_name(unsigned reason) {
 }
 
 std::string hypercall_name(unsigned number) {
-  static constexpr std::array<const char*, 43> kNames = {
-      "set_trap_table", "mmu_update", "set_gdt", "stack_switch", "set_callbacks", "fpu_taskswitch",
-      "sched_op_compat", "platform_op", "set_debugreg", "get_debugreg", "update_descriptor", nullptr, "memory_op",
-      "multicall", "update_va_mapping", "set_timer_op", "event_channel_op_compat", "xen_version", "console_io",
-      "physdev_op_compat", "grant_table_op", "vm_assist", "update_va_mapping_otherdomain", "iret", "vcpu_op",
-      "set_segment_base", "mmuext_op", "xsm_op", "nmi_op", "sched_op", "callback_op", "xenoprof_op",
-      "event_channel_op", "physdev_op", "hvm_op", "sysctl", "domctl", "kexec_op", "tmem_op", "argo_op",
-      "xenpmu_op", "dm_op", "hypfs_op"};
+  static constexpr std::array<const char*, 43> kNames = {"set_trap_table",
+                                                         "mmu_update",
+                                                         "set_gdt",
+                                                         "stack_switch",
+                                                         "set_callbacks",
+                                                         "fpu_taskswitch",
+                                                         "sched_op_compat",
+                                                         "platform_op",
+                                                         "set_debugreg",
+                                                         "get_debugreg",
+                                                         "update_descriptor",
+                                                         nullptr,
+                                                         "memory_op",
+                                                         "multicall",
+                                                         "update_va_mapping",
+                                                         "set_timer_op",
+                                                         "event_channel_op_compat",
+                                                         "xen_version",
+                                                         "console_io",
+                                                         "physdev_op_compat",
+                                                         "grant_table_op",
+                                                         "vm_assist",
+                                                         "update_va_mapping_otherdomain",
+                                                         "iret",
+                                                         "vcpu_op",
+                                                         "set_segment_base",
+                                                         "mmuext_op",
+                                                         "xsm_op",
+                                                         "nmi_op",
+                                                         "sched_op",
+                                                         "callback_op",
+                                                         "xenoprof_op",
+                                                         "event_channel_op",
+                                                         "physdev_op",
+                                                         "hvm_op",
+                                                         "sysctl",
+                                                         "domctl",
+                                                         "kexec_op",
+                                                         "tmem_op",
+                                                         "argo_op",
+                                                         "xenpmu_op",
+                                                         "dm_op",
+                                                         "hypfs_op"};
   return number < kNames.size() && kNames[number] ? kNames[number] : "hypercall_" + std::to_string(number);
 }
 
@@ -62,7 +97,8 @@ void Hypervisor::add_stats(stats::Group& root) {
     g.add("context_switches", "count", "changes of the current vCPU", &c.context_switches);
     g.add("ipis_received", "count", "interprocessor interrupts taken", &c.pcpu->ipis_received);
     g.add("idle_cycles", "cycles", "runstate time running of the idle vCPU", [this, &c] {
-      const Cycles more = c.idle_runstate == Runstate::kRunning && end_ > c.idle_runstate_entry ? end_ - c.idle_runstate_entry : 0;
+      const Cycles more =
+          c.idle_runstate == Runstate::kRunning && end_ > c.idle_runstate_entry ? end_ - c.idle_runstate_entry : 0;
       return c.idle_time[0] + more;
     });
     add_cpi(g, c.pcpu->core.cpi);
@@ -99,10 +135,12 @@ void Hypervisor::add_domain_stats(Domain& d) {
     const VcpuStats& c = v.stats;
     s.add("instructions", "instructions", "retired", &c.instructions);
     s.add("guest_cycles", "cycles", "in VMX non-root operation", &c.guest_cycles);
-    s.add_ratio("cpi", "cycles/instruction", "guest cycles per instruction",
-                [&c] { return stats::Ratio{c.guest_cycles, c.instructions, 3}; });
+    s.add_ratio("cpi", "cycles/instruction", "guest cycles per instruction", [&c] {
+      return stats::Ratio{c.guest_cycles, c.instructions, 3};
+    });
     static constexpr const char* kStates[] = {"running", "runnable", "blocked", "offline"};
-    stats::Group& run = s.group("runstate", "time in each runstate from its first run on; runnable is time stolen");
+    stats::Group& run =
+        s.group("runstate", "time in each runstate from its first run on; runnable is time stolen");
     for (unsigned i = 0; i < 4; ++i)
       run.add(kStates[i], "cycles", "", [this, &v, i] { return reported_times(v)[i]; });
     s.add("wakes", "count", "", &c.wakes);

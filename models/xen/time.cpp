@@ -1,5 +1,5 @@
-// Guest time: pvclock (vcpu_time_info), wall clock, runstate areas, and the vCPU timers. Structures and the version
-// protocol are those of public/xen.h and public/vcpu.h.
+// Guest time: pvclock (vcpu_time_info), wall clock, runstate areas, and the vCPU timers. Structures and the
+// version protocol are those of public/xen.h and public/vcpu.h.
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -40,8 +40,8 @@ static void write_area(memory::PhysicalMemory& memory, const GuestArea& a, const
   if (n < size) memory.write_bytes(a.second, {p + n, size - n});
 }
 
-// One stamp at creation serves for ever: the TSC is invariant and common to all pCPUs. Rewritten where Xen rewrites it,
-// so that software which waits for an update sees one.
+// One stamp at creation serves for ever: the TSC is invariant and common to all pCPUs. Rewritten where Xen
+// rewrites it, so that software which waits for an update sees one.
 void Hypervisor::update_time_info(Vcpu& v) {
   if (v.model || v.time_written) return;
   v.time_written = true;
@@ -96,8 +96,8 @@ long Hypervisor::set_singleshot_timer(Vcpu& v, std::uint64_t timeout_ns) {
   return 0;
 }
 
-// The periodic timer runs only while its vCPU does: it is stopped when the vCPU is switched out, and a tick that became due
-// meanwhile is sent when it comes back (vcpu_periodic_timer_work in Xen).
+// The periodic timer runs only while its vCPU does: it is stopped when the vCPU is switched out, and a tick that
+// became due meanwhile is sent when it comes back (vcpu_periodic_timer_work in Xen).
 void Hypervisor::set_periodic_timer(Vcpu& v, Nanoseconds period) {
   remove_timer(v.periodic);
   v.periodic_period = period;

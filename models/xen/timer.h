@@ -1,5 +1,5 @@
-// Xen's timers: per pCPU a queue ordered by (deadline, number); the pCPU's APIC timer is programmed for the head. A timer
-// is an action code and two words of data, not a closure, so that a checkpoint can carry it.
+// Xen's timers: per pCPU a queue ordered by (deadline, number); the pCPU's APIC timer is programmed for the head.
+// A timer is an action code and two words of data, not a closure, so that a checkpoint can carry it.
 #pragma once
 
 #include <cstdint>
@@ -11,14 +11,14 @@
 namespace xensim::xen {
 
 enum class TimerAction : std::uint8_t {
-  kSchedule,       // end of a time slice (s_timer)
-  kSingleshot,     // VCPUOP_set_singleshot_timer; data: vCPU
-  kPeriodic,       // VCPUOP_set_periodic_timer; data: vCPU
-  kPoll,           // SCHEDOP_poll's timeout; data: vCPU
-  kVlapic,         // a vLAPIC's timer; data: vCPU
-  kPolicy,         // Tickler::set_timer; data: token
-  kModel,          // a model program's deadline; data: vCPU
-  kWatchdog,       // SCHEDOP_watchdog; data: domid << 8 | index
+  kSchedule,    // end of a time slice (s_timer)
+  kSingleshot,  // VCPUOP_set_singleshot_timer; data: vCPU
+  kPeriodic,    // VCPUOP_set_periodic_timer; data: vCPU
+  kPoll,        // SCHEDOP_poll's timeout; data: vCPU
+  kVlapic,      // a vLAPIC's timer; data: vCPU
+  kPolicy,      // Tickler::set_timer; data: token
+  kModel,       // a model program's deadline; data: vCPU
+  kWatchdog,    // SCHEDOP_watchdog; data: domid << 8 | index
 };
 
 // Names a pending timer: where it is queued. number 0: none.

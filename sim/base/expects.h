@@ -1,5 +1,5 @@
-// expects(condition): an invariant of xensim itself. Checked in every build, on cold paths. Never for what a guest or
-// a user can cause: guests get faults and error codes, users get UserError.
+// expects(condition): an invariant of xensim itself. Checked in every build, on cold paths. Never for what a guest
+// or a user can cause: guests get faults and error codes, users get UserError.
 #pragma once
 
 #include <source_location>

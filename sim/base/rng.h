@@ -1,5 +1,6 @@
-// The one source of randomness: counter-based, so that a stream depends only on (seed, name, counter), and two modules
-// never disturb each other's streams. The mixing function is splitmix64's finalizer (Steele, Lea, Flood 2014).
+// The one source of randomness: counter-based, so that a stream depends only on (seed, name, counter), and two
+// modules never disturb each other's streams. The mixing function is splitmix64's finalizer (Steele, Lea, Flood
+// 2014).
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// std::source_location for clang-tidy 14, which lacks the builtin that libstdc++'s own stands on. Lint includes this
-// before each file; builds do not.
+// std::source_location for clang-tidy 14, which lacks the builtin that libstdc++'s own stands on. Lint includes
+// this before each file; builds do not.
 #pragma once
 
 #if defined(__clang__) && __clang_major__ < 16

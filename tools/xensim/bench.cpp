@@ -1,5 +1,5 @@
-// xensim bench: simulated instructions per second of `compute` under each timing model, each in a process of its own.
-// A benchmark, not a test: nothing is asserted.
+// xensim bench: simulated instructions per second of `compute` under each timing model, each in a process of its
+// own. A benchmark, not a test: nothing is asserted.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -53,36 +53,42 @@ int bench_command(std::span<const std::string> arguments) {
   std::string guest, iterations = "112000";
   unsigned runs = 3;
   po::options_description visible("Options");
-  visible.add_options()
-      ("guest", po::value(&guest)->value_name("KERNEL"), "PVH kernel to run (default: the project's compute)")
-      ("cmdline", po::value(&iterations)->value_name("TEXT"), "its command line (default: a mix of about 200 million instructions)")
-      ("runs", po::value(&runs)->value_name("N"), "runs of each model; the median is printed (default 3)")
-      ("help,h", po::bool_switch(&help), "this text");
+  visible.add_options()("guest", po::value(&guest)->value_name("KERNEL"),
+                        "PVH kernel to run (default: the project's compute)")(
+      "cmdline", po::value(&iterations)->value_name("TEXT"),
+      "its command line (default: a mix of about 200 million instructions)")(
+      "runs", po::value(&runs)->value_name("N"), "runs of each model; the median is printed (default 3)")(
+      "help,h", po::bool_switch(&help), "this text");
   po::positional_options_description none;
   parse_options(arguments, visible, none, "bench");
   if (help) {
-    std::cout << "Usage: xensim bench [OPTION...]\n\n"
-                 "Prints simulated million instructions per host second, with the xentrace trace on, for the timing\n"
-                 "models functional and inorder.\n\n"
-              << visible;
+    std::cout
+        << "Usage: xensim bench [OPTION...]\n\n"
+           "Prints simulated million instructions per host second, with the xentrace trace on, for the timing\n"
+           "models functional and inorder.\n\n"
+        << visible;
     return kOk;
   }
   const std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
   if (guest.empty()) guest = folder_of(folder_of(self)) + "/guests/compute";
-  if (!file_exists(guest)) throw UserError("xensim bench", "no guest " + guest, "build the project, or give --guest");
-  const std::string folder = (std::filesystem::temp_directory_path() / ("xensim-bench-" + std::to_string(::getpid()))).string();
+  if (!file_exists(guest))
+    throw UserError("xensim bench", "no guest " + guest, "build the project, or give --guest");
+  const std::string folder =
+      (std::filesystem::temp_directory_path() / ("xensim-bench-" + std::to_string(::getpid()))).string();
   make_folder(folder);
-  const std::string command_line = iterations.find('=') == std::string::npos ? "iterations=" + iterations : iterations;
+  const std::string command_line =
+      iterations.find('=') == std::string::npos ? "iterations=" + iterations : iterations;
   write_file(folder + "/bench.json", "{\"machine\": {\"cpu\": {\"count\": 1}}, \"trace\": [\"xentrace\"]}\n");
-  write_file(folder + "/bench.cfg", "name = \"compute\"\ntype = \"pvh\"\nkernel = \"" + guest + "\"\ncmdline = \"" +
-                                        command_line + "\"\nmemory = 32\n");
+  write_file(folder + "/bench.cfg", "name = \"compute\"\ntype = \"pvh\"\nkernel = \"" + guest +
+                                        "\"\ncmdline = \"" + command_line + "\"\nmemory = 32\n");
   std::printf("%-12s %10s   (median of %u)\n", "model", "MIPS", runs);
   int status = kOk;
   for (const char* model : {"functional", "inorder"}) {
     std::vector<double> mips;
     for (unsigned i = 0; i < std::max(runs, 1u); ++i) {
       const std::string out = folder + "/" + model;
-      if (run_self(self, {"run", folder + "/bench.json", folder + "/bench.cfg", "--timing", model, "--out", out}) != 0) {
+      if (run_self(self,
+                   {"run", folder + "/bench.json", folder + "/bench.cfg", "--timing", model, "--out", out}) != 0) {
         std::fprintf(stderr, "xensim bench: the run under %s failed\n", model);
         status = kGuestFailed;
         break;

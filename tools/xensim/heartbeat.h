@@ -1,5 +1,5 @@
-// The progress line of a run on a terminal: simulated time, speed, each domain's state. Reads the host's clock and writes
-// to standard error; touches nothing simulated.
+// The progress line of a run on a terminal: simulated time, speed, each domain's state. Reads the host's clock and
+// writes to standard error; touches nothing simulated.
 #pragma once
 
 #include <chrono>

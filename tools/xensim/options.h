@@ -8,7 +8,8 @@
 namespace xensim::tool {
 
 // Parses into the variables that the descriptions name. Throws UserError with the nearest valid option.
-void parse_options(std::span<const std::string> arguments, const boost::program_options::options_description& options,
+void parse_options(std::span<const std::string> arguments,
+                   const boost::program_options::options_description& options,
                    const boost::program_options::positional_options_description& positional,
                    const std::string& command);
 

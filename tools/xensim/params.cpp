@@ -16,19 +16,19 @@ int params_command(std::span<const std::string> arguments) {
   bool help = false, uncalibrated = false;
   std::vector<std::string> prefixes;
   po::options_description visible("Options");
-  visible.add_options()
-      ("uncalibrated", po::bool_switch(&uncalibrated), "only costs whose default has no source")
-      ("help,h", po::bool_switch(&help), "this text");
+  visible.add_options()("uncalibrated", po::bool_switch(&uncalibrated), "only costs whose default has no source")(
+      "help,h", po::bool_switch(&help), "this text");
   po::options_description all;
   all.add(visible).add_options()("positional", po::value(&prefixes));
   po::positional_options_description p;
   p.add("positional", -1);
   parse_options(arguments, all, p, "params");
   if (help) {
-    std::cout << "Usage: xensim params [/POINTER...] [OPTION...]\n\n"
-                 "Lists the parameters at and below the given places of a scenario, or all, with default, unit, range,\n"
-                 "meaning and source. Each can be set in a scenario's JSON, or by 'xensim run --set /POINTER=VALUE'.\n\n"
-              << visible;
+    std::cout
+        << "Usage: xensim params [/POINTER...] [OPTION...]\n\n"
+           "Lists the parameters at and below the given places of a scenario, or all, with default, unit, range,\n"
+           "meaning and source. Each can be set in a scenario's JSON, or by 'xensim run --set /POINTER=VALUE'.\n\n"
+        << visible;
     return kOk;
   }
   std::vector<config::ParamRow> rows = config::params_of<machine::ScenarioConfig>();
@@ -57,7 +57,8 @@ int schema_command(std::span<const std::string> arguments) {
   p.add("positional", 1);
   parse_options(arguments, all, p, "schema");
   if (help) {
-    std::cout << "Usage: xensim schema scenario|machine\n\nPrints the JSON schema (draft 7) of scenario or machine files, as in configs/schema/.\n\n"
+    std::cout << "Usage: xensim schema scenario|machine\n\nPrints the JSON schema (draft 7) of scenario or "
+                 "machine files, as in configs/schema/.\n\n"
               << visible;
     return kOk;
   }

@@ -46,30 +46,49 @@ Row row_of(const xen::Hypervisor& hv, const xen::Domain& d) {
 
 const char* short_name(std::size_t reason) {
   switch (reason) {
-    case 0: return "exception";
-    case 1: return "interrupt";
-    case 2: return "triple fault";
-    case 7: return "interrupt window";
-    case 10: return "CPUID";
-    case 12: return "HLT";
-    case 18: return "VMCALL";
-    case 28: return "CR access";
-    case 29: return "MOV DR";
-    case 30: return "I/O";
-    case 31: return "RDMSR";
-    case 32: return "WRMSR";
-    case 40: return "PAUSE";
-    case 48: return "EPT violation";
-    default: return nullptr;
+    case 0:
+      return "exception";
+    case 1:
+      return "interrupt";
+    case 2:
+      return "triple fault";
+    case 7:
+      return "interrupt window";
+    case 10:
+      return "CPUID";
+    case 12:
+      return "HLT";
+    case 18:
+      return "VMCALL";
+    case 28:
+      return "CR access";
+    case 29:
+      return "MOV DR";
+    case 30:
+      return "I/O";
+    case 31:
+      return "RDMSR";
+    case 32:
+      return "WRMSR";
+    case 40:
+      return "PAUSE";
+    case 48:
+      return "EPT violation";
+    default:
+      return nullptr;
   }
 }
 
 const char* reason_of(machine::RunEnd end) {
   switch (end) {
-    case machine::RunEnd::kAllDomainsEnded: return "every domain has ended";
-    case machine::RunEnd::kTimeLimit: return "the time limit was reached";
-    case machine::RunEnd::kInstructionLimit: return "the instruction limit was reached";
-    case machine::RunEnd::kStuck: return "nothing can happen any more";
+    case machine::RunEnd::kAllDomainsEnded:
+      return "every domain has ended";
+    case machine::RunEnd::kTimeLimit:
+      return "the time limit was reached";
+    case machine::RunEnd::kInstructionLimit:
+      return "the instruction limit was reached";
+    case machine::RunEnd::kStuck:
+      return "nothing can happen any more";
   }
   return "";
 }
@@ -84,12 +103,14 @@ void print_report(const machine::Machine& m, machine::RunEnd end, const std::str
   for (const auto& [domid, d] : hv.domains) all[domid] = d.get();
   for (const auto& [domid, d] : all) rows.push_back(row_of(hv, *d));
 
-  std::printf("\n%-16s %-12s %14s %7s %10s %10s %9s\n", "domain", "state", "instructions", "CPI", "run ms", "steal ms",
-              "VM exits");
+  std::printf("\n%-16s %-12s %14s %7s %10s %10s %9s\n", "domain", "state", "instructions", "CPI", "run ms",
+              "steal ms", "VM exits");
   for (const Row& r : rows) {
-    const std::string cpi = r.instructions == 0 ? "-" : stats::to_string(stats::Ratio{r.guest_cycles, r.instructions, 2});
+    const std::string cpi =
+        r.instructions == 0 ? "-" : stats::to_string(stats::Ratio{r.guest_cycles, r.instructions, 2});
     std::printf("%-16s %-12s %14" PRIu64 " %7s %10s %10s %9" PRIu64 "\n", r.name.c_str(), r.state.c_str(),
-                r.instructions, cpi.c_str(), milliseconds(hv, r.run).c_str(), milliseconds(hv, r.steal).c_str(), r.exits);
+                r.instructions, cpi.c_str(), milliseconds(hv, r.run).c_str(), milliseconds(hv, r.steal).c_str(),
+                r.exits);
   }
   for (const Row& r : rows) {
     if (r.exits == 0) continue;
@@ -102,8 +123,8 @@ void print_report(const machine::Machine& m, machine::RunEnd end, const std::str
     std::printf("\n");
   }
   const double mips = host_seconds > 0 ? static_cast<double>(m.instructions()) / host_seconds / 1e6 : 0;
-  std::printf("\nSimulated %s ms: %s. Host: %.2f s, %.1f MIPS.\n", milliseconds(hv, m.now()).c_str(), reason_of(end),
-              host_seconds, mips);
+  std::printf("\nSimulated %s ms: %s. Host: %.2f s, %.1f MIPS.\n", milliseconds(hv, m.now()).c_str(),
+              reason_of(end), host_seconds, mips);
   if (m.tracer->records() > 0)
     std::printf("Trace digest: %s (%" PRIu64 " records)\n", m.tracer->digest().c_str(), m.tracer->records());
   std::printf("Written to %s: consoles, stats.json, host.json, config.json", out.c_str());

@@ -40,31 +40,38 @@ RunOptions parse(std::span<const std::string> arguments, bool& help) {
   RunOptions o;
   std::vector<std::string> positional;
   po::options_description visible("Options");
-  visible.add_options()
-      ("timing", po::value(&o.timing)->value_name("MODEL"), "functional: one cycle per instruction; inorder: pipeline, caches, TLBs")
-      ("until", po::value(&o.until)->value_name("TIME"), "end at this simulated time (10ms, 1s, …); default: when every domain has ended")
-      ("instructions", po::value(&o.instructions)->value_name("N"), "end after N guest instructions")
-      ("out", po::value(&o.out)->value_name("DIR"), "folder for consoles, statistics and traces (default: xensim-out)")
-      ("set", po::value(&o.sets)->value_name("/POINTER=VALUE"), "override a value of the scenario or its machine; may be repeated ('xensim params' lists them)")
-      ("trace", po::value(&o.trace)->value_name("KINDS"), "xentrace, perfetto, text (comma-separated), or none; default: the scenario's")
-      ("quiet,q", po::bool_switch(&o.quiet), "no consoles and no summary on standard output")
-      ("help,h", po::bool_switch(&help), "this text");
+  visible.add_options()("timing", po::value(&o.timing)->value_name("MODEL"),
+                        "functional: one cycle per instruction; inorder: pipeline, caches, TLBs")(
+      "until", po::value(&o.until)->value_name("TIME"),
+      "end at this simulated time (10ms, 1s, …); default: when every domain has ended")(
+      "instructions", po::value(&o.instructions)->value_name("N"), "end after N guest instructions")(
+      "out", po::value(&o.out)->value_name("DIR"),
+      "folder for consoles, statistics and traces (default: xensim-out)")(
+      "set", po::value(&o.sets)->value_name("/POINTER=VALUE"),
+      "override a value of the scenario or its machine; may be repeated ('xensim params' lists them)")(
+      "trace", po::value(&o.trace)->value_name("KINDS"),
+      "xentrace, perfetto, text (comma-separated), or none; default: the scenario's")(
+      "quiet,q", po::bool_switch(&o.quiet), "no consoles and no summary on standard output")(
+      "help,h", po::bool_switch(&help), "this text");
   po::options_description all;
   all.add(visible).add_options()("positional", po::value(&positional));
   po::positional_options_description p;
   p.add("positional", -1);
   parse_options(arguments, all, p, "run");
   if (help) {
-    std::cout << "Usage: xensim run SCENARIO.json [DOMAIN.cfg...] [OPTION...]\n\n"
-                 "Simulates the scenario (or a machine file alone) with its domains and those given here, which are\n"
-                 "created in this order.\n\n"
-              << visible
-              << "\nWritten to DIR: console-NAME.log per domain, stats.json (simulated facts only), host.json (host time),\n"
-                 "config.json (the effective configuration: 'xensim run DIR/config.json' repeats the run), trace.xen\n"
-                 "(for xenalyze), trace.pftrace (for ui.perfetto.dev), trace.txt.\n";
+    std::cout
+        << "Usage: xensim run SCENARIO.json [DOMAIN.cfg...] [OPTION...]\n\n"
+           "Simulates the scenario (or a machine file alone) with its domains and those given here, which are\n"
+           "created in this order.\n\n"
+        << visible
+        << "\nWritten to DIR: console-NAME.log per domain, stats.json (simulated facts only), host.json (host "
+           "time),\n"
+           "config.json (the effective configuration: 'xensim run DIR/config.json' repeats the run), trace.xen\n"
+           "(for xenalyze), trace.pftrace (for ui.perfetto.dev), trace.txt.\n";
     return o;
   }
-  if (positional.empty()) throw UserError("xensim run", "no scenario given", "usage: xensim run SCENARIO.json [DOMAIN.cfg...]");
+  if (positional.empty())
+    throw UserError("xensim run", "no scenario given", "usage: xensim run SCENARIO.json [DOMAIN.cfg...]");
   o.scenario = positional.front();
   if (o.scenario.ends_with(".cfg"))
     throw UserError(o.scenario, "is a domain file, where a scenario or machine file is wanted",
@@ -150,7 +157,8 @@ int run_command(std::span<const std::string> arguments) {
   if (!o.quiet) print_report(m, end, out, host.count());
 
   if (end == machine::RunEnd::kStuck) {
-    std::fprintf(stderr, "xensim: nothing can happen any more, but not every domain has ended:\n%s", m.explain().c_str());
+    std::fprintf(stderr, "xensim: nothing can happen any more, but not every domain has ended:\n%s",
+                 m.explain().c_str());
     return kGuestFailed;
   }
   for (const dom0::DomainOutcome& d : m.toolstack->outcomes())

@@ -24,7 +24,8 @@ void print_tree(const nlohmann::ordered_json& j, const std::string& path, const 
       continue;
     }
     if (!name.starts_with(prefix) || value == 0) continue;
-    std::printf("%-56s %s\n", name.c_str(), value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
+    std::printf("%-56s %s\n", name.c_str(),
+                value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
   }
 }
 
@@ -35,9 +36,9 @@ int stats_command(std::span<const std::string> arguments) {
   std::string prefix;
   std::vector<std::string> files;
   po::options_description visible("Options");
-  visible.add_options()
-      ("under", po::value(&prefix)->value_name("PATH"), "only statistics whose path starts so, e.g. domain.1")
-      ("help,h", po::bool_switch(&help), "this text");
+  visible.add_options()("under", po::value(&prefix)->value_name("PATH"),
+                        "only statistics whose path starts so, e.g. domain.1")("help,h", po::bool_switch(&help),
+                                                                               "this text");
   po::options_description all;
   all.add(visible).add_options()("positional", po::value(&files));
   po::positional_options_description p;
@@ -49,7 +50,8 @@ int stats_command(std::span<const std::string> arguments) {
               << visible;
     return kOk;
   }
-  if (files.empty() || files.size() > 2) throw UserError("xensim stats", "one or two files are wanted", "see 'xensim stats --help'");
+  if (files.empty() || files.size() > 2)
+    throw UserError("xensim stats", "one or two files are wanted", "see 'xensim stats --help'");
   const std::string first = read_file(files[0]);
   if (files.size() == 2) {
     const auto changes = stats::diff(first, files[0], read_file(files[1]), files[1]);

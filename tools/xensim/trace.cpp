@@ -17,10 +17,9 @@ int trace_command(std::span<const std::string> arguments) {
   bool help = false, digest = false;
   std::string file, frequency = "2.4GHz";
   po::options_description visible("Options");
-  visible.add_options()
-      ("digest", po::bool_switch(&digest), "print only the digest that the run printed")
-      ("frequency", po::value(&frequency)->value_name("HZ"), "of the trace's TSC (default 2.4GHz)")
-      ("help,h", po::bool_switch(&help), "this text");
+  visible.add_options()("digest", po::bool_switch(&digest), "print only the digest that the run printed")(
+      "frequency", po::value(&frequency)->value_name("HZ"), "of the trace's TSC (default 2.4GHz)")(
+      "help,h", po::bool_switch(&help), "this text");
   po::options_description all;
   all.add(visible).add_options()("positional", po::value(&file));
   po::positional_options_description p;
@@ -28,7 +27,8 @@ int trace_command(std::span<const std::string> arguments) {
   parse_options(arguments, all, p, "trace");
   if (help) {
     std::cout << "Usage: xensim trace FILE.xen [OPTION...]\n\n"
-                 "Sums up an xentrace file, of xensim or of a real Xen: per vCPU the time in each runstate, VM exits by\n"
+                 "Sums up an xentrace file, of xensim or of a real Xen: per vCPU the time in each runstate, VM "
+                 "exits by\n"
                  "reason, hypercalls. For every record, use 'xenalyze --dump-all FILE.xen'.\n\n"
               << visible;
     return kOk;

@@ -33,7 +33,8 @@ constexpr std::uint64_t eptp_tag(std::uint64_t eptp) { return (eptp & mask(51, 1
 
 inline void describe(TlbGeometry& c, config::Visitor& v) {
   v(c.entries, {"entries", "count", "translations", "Skylake-SP", config::between(1, 65536)});
-  v(c.ways, {"ways", "count", "associativity; entries / ways must be a power of two", "Skylake-SP", config::between(1, 1024)});
+  v(c.ways, {"ways", "count", "associativity; entries / ways must be a power of two", "Skylake-SP",
+             config::between(1, 1024)});
 }
 inline void describe(TlbConfig& c, config::Visitor& v) {
   v(c.l1i, {"l1i", "", "first level, instructions", ""});

@@ -1,20 +1,22 @@
-// cpu::TimingModel: what turns a stream of executed instructions into cycles. Semantics never know it: the core's run
-// loop (models/cpu/run_loop.h) is a template over the model and reports to it after each instruction. `functional` is
-// the smallest example.
+// cpu::TimingModel: what turns a stream of executed instructions into cycles. Semantics never know it: the core's
+// run loop (models/cpu/run_loop.h) is a template over the model and reports to it after each instruction.
+// `functional` is the smallest example.
 //
 // A model is a class with:
 //
 //   // The core is about to execute a block: charge the fetch of its first line. Called once per block execution.
 //   void begin_block(const Block& block);
-//   // One instruction has retired. op, t: the record and its timing side. accesses: the memory it touched, in order.
+//   // One instruction has retired. op, t: the record and its timing side. accesses: the memory it touched, in
+//   order.
 //   // taken: a branch that went elsewhere than to the next instruction; target: where. May be called for a REP
 //   // instruction once per part.
-//   void retire(const Block& block, const Op& op, const OpTiming& t, std::span<const MemAccess> accesses, bool taken,
+//   void retire(const Block& block, const Op& op, const OpTiming& t, std::span<const MemAccess> accesses, bool
+//   taken,
 //               std::uint64_t target);
 //   // Local time if the pipeline were drained now: what RDTSC, VM exits, interrupts and the end of a quantum see.
 //   Cycles now() const;
-//   // Something outside moved local time forward (VM transition, hypervisor path, idle): the pipeline restarts at t.
-//   void restart_at(Cycles t);
+//   // Something outside moved local time forward (VM transition, hypervisor path, idle): the pipeline restarts at
+//   t. void restart_at(Cycles t);
 //   // false: the loop need not collect accesses (and never calls retire per instruction, but see kPerBlock).
 //   static constexpr bool kCollectsAccesses;
 //

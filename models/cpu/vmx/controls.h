@@ -1,5 +1,5 @@
-// The VM-execution, VM-exit and VM-entry controls (SDM 3, 24.6–24.8) as named predicates. Loaded from the VMCS at VM
-// entry; handlers ask these and never mask bits themselves.
+// The VM-execution, VM-exit and VM-entry controls (SDM 3, 24.6–24.8) as named predicates. Loaded from the VMCS at
+// VM entry; handlers ask these and never mask bits themselves.
 #pragma once
 
 #include <cstdint>

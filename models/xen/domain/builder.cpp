@@ -39,8 +39,7 @@ BuildPlan plan_pvh(const BuildRequest& r) {
   const std::uint64_t command_line_size = align_up(r.command_line.size() + 1, 8);
   plan.memory_map.push_back({0, plan.low_memory_end, kE820Ram});
   plan.memory_map.push_back({address_of(Gfn(kSpecialPagesBase)).value, kSpecialPages * kPageSize, kE820Reserved});
-  if (plan.high_memory_end != 0)
-    plan.memory_map.push_back({kFourGib, plan.high_memory_end - kFourGib, kE820Ram});
+  if (plan.high_memory_end != 0) plan.memory_map.push_back({kFourGib, plan.high_memory_end - kFourGib, kE820Ram});
 
   const std::uint64_t command_line = info + sizeof(hvm_start_info);
   const std::uint64_t modules = command_line + command_line_size;
@@ -50,7 +49,8 @@ BuildPlan plan_pvh(const BuildRequest& r) {
   const std::uint64_t end = r.ramdisk ? ramdisk + r.ramdisk->size() : info_end;
   if (end > plan.low_memory_end)
     throw UserError(r.place,
-                    "memory = " + std::to_string(r.memory_mib) + " MiB is too little: kernel, start info and ramdisk end at " +
+                    "memory = " + std::to_string(r.memory_mib) +
+                        " MiB is too little: kernel, start info and ramdisk end at " +
                         std::to_string((end >> 20) + 1) + " MiB",
                     "raise memory");
 
@@ -125,7 +125,8 @@ void fill_pvh(Hypervisor& hv, Domain& d, const BuildPlan& plan) {
       done += n;
     }
   }
-  // The identity page table for guests that start with paging but no tables of their own: 4 MiB pages, P RW US A D PS.
+  // The identity page table for guests that start with paging but no tables of their own: 4 MiB pages, P RW US A D
+  // PS.
   const auto ident = hv.ram_frame(d, special_gfn(kSpecialIdentPt));
   expects(ident.has_value());
   for (std::uint32_t i = 0; i < 1024; ++i)

@@ -1,6 +1,7 @@
-// The PVH domain builder: what libxl and libxenguest put into a new guest's memory, and the state in which its first
-// vCPU starts. In two steps, so that bad input is found before anything is simulated: plan() reads and checks, build()
-// cannot fail but for lack of memory. Layout as libxl 4.17's (XEN-GUEST-ABI.md A.2); entry state A.3.
+// The PVH domain builder: what libxl and libxenguest put into a new guest's memory, and the state in which its
+// first vCPU starts. In two steps, so that bad input is found before anything is simulated: plan() reads and
+// checks, build() cannot fail but for lack of memory. Layout as libxl 4.17's (XEN-GUEST-ABI.md A.2); entry state
+// A.3.
 #pragma once
 
 #include <cstdint>
@@ -19,17 +20,17 @@ class Hypervisor;
 using Bytes = std::shared_ptr<const std::vector<std::uint8_t>>;
 
 struct BuildRequest {
-  std::string place;        // for messages: the domain file
+  std::string place;  // for messages: the domain file
   std::string kernel_name;
   Bytes kernel;
-  Bytes ramdisk;            // null: none
+  Bytes ramdisk;  // null: none
   std::string command_line;
   std::uint64_t memory_mib = 0, max_memory_mib = 0;
 };
 
 struct LoadedRange {
-  std::uint64_t address = 0;   // guest-physical
-  Bytes bytes;                 // source
+  std::uint64_t address = 0;  // guest-physical
+  Bytes bytes;                // source
   std::uint64_t offset = 0, size = 0;
   std::uint64_t memory_size = 0;
 };

@@ -1,7 +1,6 @@
-// A domain: its vCPUs, its memory, its event channels, its parameters. Plain data with owners; what happens to it is in
-// hypervisor.cpp and the folders event/, hypercall/, mm/.
+// A domain: its vCPUs, its memory, its event channels, its parameters. Plain data with owners; what happens to it
+// is in hypervisor.cpp and the folders event/, hypercall/, mm/.
 #pragma once
-
 
 #include <array>
 #include <cstdint>
@@ -37,7 +36,8 @@ struct E820Entry {
   std::uint32_t type;
 };
 
-// The paging pool that libxl gives a domain (libxl__get_required_paging_memory): 1 MiB per vCPU and 8 KiB per MiB of RAM.
+// The paging pool that libxl gives a domain (libxl__get_required_paging_memory): 1 MiB per vCPU and 8 KiB per MiB
+// of RAM.
 constexpr std::uint64_t paging_pages(std::uint64_t vcpus, std::uint64_t ram_pages) {
   return 256 * vcpus + 2 * ((ram_pages + 255) / 256);
 }
@@ -62,7 +62,8 @@ struct Domain {
   Mfn msr_bitmap;
   std::vector<E820Entry> memory_map;
   std::vector<Mfn> mapped_by_dom0;  // frames of the guest that dom0's daemons use: they outlive their removal
-  std::vector<std::pair<Mfn, unsigned>> xen_pages;  // pages that Xen keeps for the domain (VMCSs, bitmaps), with order
+  std::vector<std::pair<Mfn, unsigned>>
+      xen_pages;  // pages that Xen keeps for the domain (VMCSs, bitmaps), with order
 
   // Guest policy.
   cpu::CpuidPolicy cpuid;

@@ -89,7 +89,8 @@ void read_class(const Reader& in, ElfImage& image) {
   bool note = false;
   for (unsigned i = 0; i < h.e_phnum; ++i) {
     const auto p = in.at<Program>(h.e_phoff + std::uint64_t{i} * sizeof(Program), "a program header");
-    if (p.p_type == PT_NOTE && in.inside(p.p_offset, p.p_filesz)) read_notes(in, p.p_offset, p.p_filesz, image, note);
+    if (p.p_type == PT_NOTE && in.inside(p.p_offset, p.p_filesz))
+      read_notes(in, p.p_offset, p.p_filesz, image, note);
     if (p.p_type != PT_LOAD || p.p_memsz == 0) continue;
     const std::string which = "segment " + std::to_string(i);
     if (p.p_filesz > p.p_memsz)
@@ -114,9 +115,11 @@ void read_class(const Reader& in, ElfImage& image) {
   }
   // Notes may also be in sections only.
   if (!note && h.e_shentsize == sizeof(Section))
-    for (unsigned i = 0; i < h.e_shnum && in.inside(h.e_shoff + std::uint64_t{i} * sizeof(Section), sizeof(Section)); ++i) {
+    for (unsigned i = 0;
+         i < h.e_shnum && in.inside(h.e_shoff + std::uint64_t{i} * sizeof(Section), sizeof(Section)); ++i) {
       const auto s = in.at<Section>(h.e_shoff + std::uint64_t{i} * sizeof(Section), "a section header");
-      if (s.sh_type == SHT_NOTE && in.inside(s.sh_offset, s.sh_size)) read_notes(in, s.sh_offset, s.sh_size, image, note);
+      if (s.sh_type == SHT_NOTE && in.inside(s.sh_offset, s.sh_size))
+        read_notes(in, s.sh_offset, s.sh_size, image, note);
     }
   if (!note)
     in.fail("no Xen PHYS32_ENTRY note: not a PVH kernel",

@@ -1,5 +1,5 @@
-// The ELF kernel images that Xen's domain builder takes for PVH: 32-bit or 64-bit little-endian x86 executables with a
-// PHYS32_ENTRY note. Segments are loaded at their physical addresses. Nothing in the file is trusted.
+// The ELF kernel images that Xen's domain builder takes for PVH: 32-bit or 64-bit little-endian x86 executables
+// with a PHYS32_ENTRY note. Segments are loaded at their physical addresses. Nothing in the file is trusted.
 #pragma once
 
 #include <cstdint>
@@ -10,17 +10,17 @@
 namespace xensim::xen {
 
 struct ElfSegment {
-  std::uint64_t physical;       // p_paddr
+  std::uint64_t physical;  // p_paddr
   std::uint64_t file_offset, file_size;
-  std::uint64_t memory_size;    // ≥ file_size; the rest is zero
+  std::uint64_t memory_size;  // ≥ file_size; the rest is zero
 };
 
 struct ElfImage {
   std::vector<ElfSegment> segments;  // PT_LOAD with memory, ascending by physical address, not overlapping
   std::uint64_t phys32_entry = 0;
-  std::uint64_t end = 0;             // one past the last byte of any segment
+  std::uint64_t end = 0;  // one past the last byte of any segment
   bool linux_rsdp_unrestricted = false;
-  bool modules_start_pfn = false;    // XEN_ELFNOTE_MOD_START_PFN
+  bool modules_start_pfn = false;  // XEN_ELFNOTE_MOD_START_PFN
 };
 
 // Reads and checks an image. name: the file, for messages. Throws UserError that says what is wrong with it.

@@ -1,6 +1,6 @@
-// ModelProgram: software of a domain as a state machine instead of a binary. The vCPU that runs it is scheduled like any
-// other; the program says, one action at a time, what it spends the vCPU's time on. Its state is plain data in its members:
-// nothing lives on a stack between two calls. models/dom0/spinner.h is the smallest example.
+// ModelProgram: software of a domain as a state machine instead of a binary. The vCPU that runs it is scheduled
+// like any other; the program says, one action at a time, what it spends the vCPU's time on. Its state is plain
+// data in its members: nothing lives on a stack between two calls. models/dom0/spinner.h is the smallest example.
 #pragma once
 
 #include <cstdint>
@@ -37,9 +37,9 @@ class ModelProgram {
  public:
   virtual ~ModelProgram() = default;
   virtual std::string_view name() const = 0;
-  // Called when the previous action is complete. now: the pCPU's local time. Events: the program looks at its own ports
-  // (Hypervisor::model_take_event); a spurious wake is legal. May change the simulated machine through the hypervisor,
-  // at this point in time.
+  // Called when the previous action is complete. now: the pCPU's local time. Events: the program looks at its own
+  // ports (Hypervisor::model_take_event); a spurious wake is legal. May change the simulated machine through the
+  // hypervisor, at this point in time.
   virtual ModelAction next(Vcpu& vcpu, Cycles now) = 0;
 };
 

@@ -1,5 +1,5 @@
-// A virtual CPU: what Xen keeps per vCPU, as plain data. The architectural state that the VMCS covers is in the VMCS (in
-// simulated memory); the rest is saved here while the vCPU is not on a pCPU.
+// A virtual CPU: what Xen keeps per vCPU, as plain data. The architectural state that the VMCS covers is in the
+// VMCS (in simulated memory); the rest is saved here while the vCPU is not on a pCPU.
 #pragma once
 
 #include <array>
@@ -32,8 +32,8 @@ using trace::Runstate;
 inline constexpr std::uint32_t kPauseBlocked = 1, kPauseBlockedInPoll = 2, kPauseDown = 4, kPausePaused = 8,
                                kPauseShutdown = 16;
 
-// A range of guest memory that Xen writes by itself (registered areas). It may cross a page; each part is pinned to the
-// frame that it had at registration.
+// A range of guest memory that Xen writes by itself (registered areas). It may cross a page; each part is pinned
+// to the frame that it had at registration.
 struct GuestArea {
   bool valid = false;
   PhysAddr first, second;
@@ -49,8 +49,9 @@ struct GuestContext {
 struct VcpuStats {
   std::uint64_t instructions = 0;
   std::uint64_t guest_cycles = 0;  // spent in VMX non-root operation
-  // VM exits and hypercalls count when they are over: at VM entry, or when the vCPU becomes runnable after it blocked or
-  // was preempted in one. (xenalyze counts the same way; the last exit of a vCPU that never comes back is `open`.)
+  // VM exits and hypercalls count when they are over: at VM entry, or when the vCPU becomes runnable after it
+  // blocked or was preempted in one. (xenalyze counts the same way; the last exit of a vCPU that never comes back
+  // is `open`.)
   std::uint64_t vm_exits = 0;
   std::array<std::uint64_t, 65> exits_by_reason{};
   std::array<std::uint64_t, 64> hypercalls{};
@@ -79,10 +80,10 @@ class VlapicBus final : public cpu::ApicBus {
 // What a model program's vCPU is doing.
 struct ModelState {
   std::vector<std::unique_ptr<ModelProgram>> programs;
-  std::size_t current = 0;           // which program has the vCPU
-  ModelAction action;                // in progress
+  std::size_t current = 0;  // which program has the vCPU
+  ModelAction action;       // in progress
   bool in_action = false;
-  std::vector<Cycles> deadlines;     // of each program that blocks; kNever: waits for events only
+  std::vector<Cycles> deadlines;  // of each program that blocks; kNever: waits for events only
   std::vector<bool> blocked, ended;
   TimerId timer{};
 };
@@ -139,7 +140,7 @@ struct Vcpu {
   bool initialised = false;
 
   // Guest-visible areas.
-  PhysAddr vcpu_info;              // always valid: shared_info's slot, or what VCPUOP_register_vcpu_info named
+  PhysAddr vcpu_info;  // always valid: shared_info's slot, or what VCPUOP_register_vcpu_info named
   bool vcpu_info_registered = false;
   GuestArea runstate_area, time_area;
   std::uint32_t time_version = 0;

@@ -29,7 +29,8 @@ long Hypervisor::evtchn_alloc_unbound(Domain& d, domid_t remote, std::uint32_t& 
   return 0;
 }
 
-long Hypervisor::evtchn_bind_interdomain(Domain& d, domid_t remote, std::uint32_t remote_port, std::uint32_t& port) {
+long Hypervisor::evtchn_bind_interdomain(Domain& d, domid_t remote, std::uint32_t remote_port,
+                                         std::uint32_t& port) {
   Domain* rd = remote == DOMID_SELF ? &d : find_domain(remote);
   if (!rd) return -kEsrch;
   port = d.events.allocate();

@@ -1,5 +1,5 @@
-// Event channels: the life cycle of ports, apart from the ABI by which pending ports show in guest memory (two_level.h).
-// Follows Xen's public/event_channel.h; states and errors are Xen 4.17's.
+// Event channels: the life cycle of ports, apart from the ABI by which pending ports show in guest memory
+// (two_level.h). Follows Xen's public/event_channel.h; states and errors are Xen 4.17's.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +31,8 @@ struct Port {
 struct EventChannels {
   static constexpr unsigned kMaxPorts2l = 4096;
 
-  std::vector<Port> ports;      // index is the port; grows in steps; port 0 is reserved
-  unsigned max_ports = 1024;    // max_event_channels of the domain, or the ABI's limit if lower
+  std::vector<Port> ports;    // index is the port; grows in steps; port 0 is reserved
+  unsigned max_ports = 1024;  // max_event_channels of the domain, or the ABI's limit if lower
 
   EventChannels() { ports.resize(1), ports[0].state = PortState::kReserved; }
 

@@ -11,7 +11,8 @@ Bits bits_of(const Domain& d, std::uint32_t port) {
   const unsigned pending = 2048;
   const unsigned mask = d.guest_64bit ? 2560 : 2176;
   const unsigned word_bits = d.guest_64bit ? 64 : 32;
-  return {base + pending + port / 8, base + mask + port / 8, static_cast<std::uint8_t>(port % 8), port / word_bits};
+  return {base + pending + port / 8, base + mask + port / 8, static_cast<std::uint8_t>(port % 8),
+          port / word_bits};
 }
 
 }  // namespace two_level
@@ -39,7 +40,8 @@ bool Hypervisor::upcall_pending(const Vcpu& v) const {
   return memory.read<std::uint8_t>(v.vcpu_info + two_level::kUpcallPending) != 0;
 }
 
-// Pending bit, mask, selector, upcall byte: each is set only if the one before was clear, as evtchn_2l_set_pending does.
+// Pending bit, mask, selector, upcall byte: each is set only if the one before was clear, as evtchn_2l_set_pending
+// does.
 void Hypervisor::event_set_pending(Domain& d, std::uint32_t port) {
   cpu::Pcpu& p = *active_->pcpu;
   if (port >= two_level::max_ports(d)) return;

@@ -1,5 +1,5 @@
-// A hypercall's arguments, and access to the structures they point to. 32-bit callers have other registers and, for
-// structures with pointers or longs, other layouts; a handler reads those through Fields.
+// A hypercall's arguments, and access to the structures they point to. 32-bit callers have other registers and,
+// for structures with pointers or longs, other layouts; a handler reads those through Fields.
 #pragma once
 
 #include <array>
@@ -16,8 +16,8 @@ struct Arguments {
   bool wide;  // a 64-bit caller
 };
 
-// The fields of one guest structure, read in order with the caller's sizes and alignments (natural on 64 bit; 4 bytes at
-// most for 32-bit callers).
+// The fields of one guest structure, read in order with the caller's sizes and alignments (natural on 64 bit; 4
+// bytes at most for 32-bit callers).
 class Fields {
  public:
   Fields(const std::uint8_t* bytes, bool wide) : bytes_(bytes), wide_(wide) {}

@@ -1,5 +1,6 @@
-// Hypercalls by VMCALL from HVM and PVH guests: registers, privilege, the table, the result (hvm_hypercall in Xen).
-// 64-bit: number RAX, arguments RDI RSI RDX R10 R8 R9. 32-bit: EAX, EBX ECX EDX ESI EDI EBP. From CPL > 0: -EPERM.
+// Hypercalls by VMCALL from HVM and PVH guests: registers, privilege, the table, the result (hvm_hypercall in
+// Xen). 64-bit: number RAX, arguments RDI RSI RDX R10 R8 R9. 32-bit: EAX, EBX ECX EDX ESI EDI EBP. From CPL > 0:
+// -EPERM.
 #include "models/xen/hypercall/arguments.h"
 #include "models/xen/hypervisor.h"
 

@@ -36,7 +36,8 @@ long Hypervisor::do_event_channel_op(Vcpu& v, const Arguments& args) {
       InOut<evtchn_bind_interdomain_t> x{*this, v, arg};
       if (!x.in()) return -kEfault;
       std::uint32_t port = 0;
-      if (const long r = evtchn_bind_interdomain(d, x.value.remote_dom, x.value.remote_port, port); r != 0) return r;
+      if (const long r = evtchn_bind_interdomain(d, x.value.remote_dom, x.value.remote_port, port); r != 0)
+        return r;
       x.value.local_port = port;
       return x.out() ? 0 : -kEfault;
     }

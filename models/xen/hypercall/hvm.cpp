@@ -35,8 +35,8 @@ bool deprecated(std::uint32_t i) { return i == 4 || i == 13 || (i >= 20 && i <= 
 
 }  // namespace
 
-// The width of shared_info and the runstate area follows the mode in which a guest sets up its callback or its hypercall
-// page (hvm_latch_shinfo_size).
+// The width of shared_info and the runstate area follows the mode in which a guest sets up its callback or its
+// hypercall page (hvm_latch_shinfo_size).
 void Hypervisor::latch_guest_width(Vcpu& v) {
   const cpu::Vmx& vmx = active_->pcpu->core.vmx;
   v.domain.guest_64bit =
@@ -60,8 +60,8 @@ long Hypervisor::do_hvm_op(Vcpu& v, const Arguments& args) {
       }
       if (!writable(p.index)) return -kEperm;
       // The rings' ports are set once.
-      if ((p.index == HVM_PARAM_STORE_EVTCHN || p.index == HVM_PARAM_CONSOLE_EVTCHN) && d.hvm_params[p.index] != 0 &&
-          d.hvm_params[p.index] != p.value)
+      if ((p.index == HVM_PARAM_STORE_EVTCHN || p.index == HVM_PARAM_CONSOLE_EVTCHN) &&
+          d.hvm_params[p.index] != 0 && d.hvm_params[p.index] != p.value)
         return -kEexist;
       d.hvm_params[p.index] = p.value;
       if (p.index == HVM_PARAM_CALLBACK_IRQ) {

@@ -36,7 +36,8 @@ long Hypervisor::do_sched_op(Vcpu& v, const Arguments& args) {
         v.domain.shutdown_code = reason;
         return 0;
       }
-      shutdown_domain(v.domain, reason <= SHUTDOWN_MAX ? static_cast<ShutdownReason>(reason) : ShutdownReason::kCrash);
+      shutdown_domain(v.domain,
+                      reason <= SHUTDOWN_MAX ? static_cast<ShutdownReason>(reason) : ShutdownReason::kCrash);
       return 0;
     }
     case SCHEDOP_poll:

@@ -31,7 +31,8 @@ long Hypervisor::register_vcpu_info(Vcpu& v, std::uint64_t gfn, std::uint32_t of
   memory.write_bytes(to, old);
   v.vcpu_info = to;
   v.vcpu_info_registered = true;
-  // "Mark everything as being pending just to make sure nothing gets lost": selector all ones, upcall raised again.
+  // "Mark everything as being pending just to make sure nothing gets lost": selector all ones, upcall raised
+  // again.
   v.time_written = false;
   update_time_info(v);
   memory.write<std::uint8_t>(to, 0);

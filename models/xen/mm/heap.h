@@ -1,5 +1,5 @@
-// Xen's page heap: a buddy allocator over the machine's RAM. Deterministic: of all blocks that fit it takes the smallest
-// order, and of those the lowest address. Orders are powers of two of 4 KiB pages; 0 … 18 (1 GiB).
+// Xen's page heap: a buddy allocator over the machine's RAM. Deterministic: of all blocks that fit it takes the
+// smallest order, and of those the lowest address. Orders are powers of two of 4 KiB pages; 0 … 18 (1 GiB).
 #pragma once
 
 #include <array>

@@ -64,8 +64,9 @@ void P2m::free_table(Mfn table, unsigned level) {
   --table_pages_;
 }
 
-// The address of the entry of the given level for gfn; tables on the way are made, and large entries on the way split,
-// if create. Without create: the entry where the walk ends, which may be of a higher level only if the caller checks.
+// The address of the entry of the given level for gfn; tables on the way are made, and large entries on the way
+// split, if create. Without create: the entry where the walk ends, which may be of a higher level only if the
+// caller checks.
 std::optional<PhysAddr> P2m::entry_address(Gfn gfn, unsigned level, bool create) {
   PhysAddr table = address_of(root_);
   for (unsigned l = 4;; --l) {
@@ -134,8 +135,8 @@ void P2m::expose(Gfn gfn, bool on) {
   if (!a) return;
   const auto t = type_of(memory_.read<std::uint64_t>(*a));
   const std::uint64_t type_bits = static_cast<std::uint64_t>(t) << kTypeLo;
-  memory_.write<std::uint64_t>(*a, on ? type_bits | kExposedBase | gfn.value << kPageShift | 3 | 1u << 8 | 1u << 9
-                                      : type_bits);
+  memory_.write<std::uint64_t>(
+      *a, on ? type_bits | kExposedBase | gfn.value << kPageShift | 3 | 1u << 8 | 1u << 9 : type_bits);
 }
 
 void P2m::for_each(const std::function<void(Gfn, Mfn, unsigned, P2mType)>& f) const {

@@ -1,6 +1,7 @@
-// A domain's physical-to-machine map. It *is* the domain's EPT: four levels of tables in simulated memory, with entries of
-// 4 KiB, 2 MiB and 1 GiB, which the cores' page walkers read. What Xen keeps beside the hardware's bits (the p2m type)
-// sits in the bits that hardware ignores. SDM 3, 28.3.2; entry layout as in Xen's ept_entry_t: type in bits 57:52.
+// A domain's physical-to-machine map. It *is* the domain's EPT: four levels of tables in simulated memory, with
+// entries of 4 KiB, 2 MiB and 1 GiB, which the cores' page walkers read. What Xen keeps beside the hardware's bits
+// (the p2m type) sits in the bits that hardware ignores. SDM 3, 28.3.2; entry layout as in Xen's ept_entry_t: type
+// in bits 57:52.
 #pragma once
 
 #include <cstdint>
@@ -15,11 +16,11 @@ namespace xensim::xen {
 
 // What a guest frame is (Xen's p2m_type_t names).
 enum class P2mType : std::uint8_t {
-  kInvalid = 0,      // nothing there: emulated MMIO or a hole
+  kInvalid = 0,  // nothing there: emulated MMIO or a hole
   kRamRw = 1,
   kRamRo = 2,
   kRamLogDirty = 3,
-  kMmioEmulated = 4, // known to be emulated (the vLAPIC's page)
+  kMmioEmulated = 4,  // known to be emulated (the vLAPIC's page)
   kGrantMap = 5,
   kForeign = 6,
 };
@@ -43,13 +44,14 @@ class P2m {
   bool accessed_dirty = true;
 
   P2mEntry get(Gfn gfn) const;
-  // Maps 2^order frames at gfn (both aligned to the order). Splits larger entries as needed. false: out of table pages.
-  // A type of kInvalid removes the mapping. The caller flushes translations.
+  // Maps 2^order frames at gfn (both aligned to the order). Splits larger entries as needed. false: out of table
+  // pages. A type of kInvalid removes the mapping. The caller flushes translations.
   bool set(Gfn gfn, Mfn mfn, unsigned order, P2mType type);
   // Calls f(gfn, mfn, order, type) for each mapping in ascending order of gfn.
   void for_each(const std::function<void(Gfn, Mfn, unsigned, P2mType)>& f) const;
 
-  // Lets one instruction through to an emulated page: exposes the frame as a mapping outside RAM, or hides it again.
+  // Lets one instruction through to an emulated page: exposes the frame as a mapping outside RAM, or hides it
+  // again.
   void expose(Gfn gfn, bool on);
   // The machine address range that exposed frames appear in.
   static constexpr std::uint64_t kExposedBase = std::uint64_t{1} << 45;

@@ -1,5 +1,5 @@
-// CR exits: MOV to CR0 and CR4, CLTS, LMSW (hvm_set_cr0 and hvm_set_cr4 in Xen). The guest owns CR2, CR3 and, without an
-// exit, most of CR4.
+// CR exits: MOV to CR0 and CR4, CLTS, LMSW (hvm_set_cr0 and hvm_set_cr4 in Xen). The guest owns CR2, CR3 and,
+// without an exit, most of CR4.
 #include "models/xen/hypervisor.h"
 
 namespace xensim::xen {
@@ -66,7 +66,8 @@ bool Hypervisor::set_cr4(PcpuState& c, Vcpu& v, std::uint64_t value) {
   if (value & ~cr4_guest_bits(v.domain)) return false;
   const std::uint64_t efer = vmx.read(F::kGuestEfer);
   if (!(value & kCr4Pae) && (efer & kEferLma)) return false;
-  if ((value & kCr4Pcide) && !(old & kCr4Pcide) && (!(efer & kEferLma) || (vmx.read(F::kGuestCr3) & 0xfff))) return false;
+  if ((value & kCr4Pcide) && !(old & kCr4Pcide) && (!(efer & kEferLma) || (vmx.read(F::kGuestCr3) & 0xfff)))
+    return false;
   if (((value ^ old) & (kCr4Pae | kCr4Pse | kCr4Pge)) && (value & kCr4Pae) && !(efer & kEferLma) &&
       (vmx.read(F::kCr0Shadow) & kCr0Pg) && !load_pdptes(c, v))
     return false;

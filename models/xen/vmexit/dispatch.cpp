@@ -1,5 +1,5 @@
-// What Xen does on each VM exit. Exit by exit the behaviour of vmx_vmexit_handler (Xen 4.17): instructions are emulated
-// against the guest's state, which the core still holds where the VMCS does not cover it.
+// What Xen does on each VM exit. Exit by exit the behaviour of vmx_vmexit_handler (Xen 4.17): instructions are
+// emulated against the guest's state, which the core still holds where the VMCS does not cover it.
 #include "models/xen/hypervisor.h"
 
 namespace xensim::xen {
@@ -199,8 +199,8 @@ cpu::CpuidRegisters Hypervisor::xen_cpuid_leaf(const Vcpu& v, std::uint32_t leaf
 }
 
 cpu::CpuidPolicy Hypervisor::guest_policy(const Domain&) const {
-  // From the processor's policy, what Xen 4.17 hides from a PVH guest by default: VMX, MONITOR, thermal and performance
-  // leaves, TSC deadline stays (vLAPIC has it); shows the hypervisor bit.
+  // From the processor's policy, what Xen 4.17 hides from a PVH guest by default: VMX, MONITOR, thermal and
+  // performance leaves, TSC deadline stays (vLAPIC has it); shows the hypervisor bit.
   cpu::CpuidPolicy policy = pcpus.front().pcpu->core.cpuid;
   cpu::CpuidRegisters r = policy.query(1, 0);
   r.ecx |= 1u << 31;

@@ -1,6 +1,6 @@
-// EPT violations: what is not RAM is emulated. The instruction is executed by the core itself, once, with the page exposed
-// as a frame outside RAM; its accesses come back through mmio_read() and mmio_write(). So there is one set of instruction
-// semantics for guests and emulation.
+// EPT violations: what is not RAM is emulated. The instruction is executed by the core itself, once, with the page
+// exposed as a frame outside RAM; its accesses come back through mmio_read() and mmio_write(). So there is one set
+// of instruction semantics for guests and emulation.
 #include "models/xen/hypervisor.h"
 
 namespace xensim::xen {
@@ -49,7 +49,8 @@ bool Hypervisor::emulate_instruction(PcpuState& c, Vcpu& v, std::uint64_t first_
   std::vector<std::uint64_t> exposed;
   if (mmio) exposed.push_back(first_gfn);
   const std::uint64_t primary = vmx.read(F::kPrimaryControls);
-  vmx.write(F::kPrimaryControls, (primary & ~std::uint64_t{1u << 2 | 1u << 22}) & ~(mmio ? 0 : std::uint64_t{kExitsOnIo}));
+  vmx.write(F::kPrimaryControls,
+            (primary & ~std::uint64_t{1u << 2 | 1u << 22}) & ~(mmio ? 0 : std::uint64_t{kExitsOnIo}));
   if (v.reinject_info >> 31) {
     vmx.write(F::kEntryInterruptionInfo, v.reinject_info & ~0x1000u);
     vmx.write(F::kEntryExceptionError, v.reinject_error);
@@ -58,7 +59,8 @@ bool Hypervisor::emulate_instruction(PcpuState& c, Vcpu& v, std::uint64_t first_
   }
   const std::uint64_t limit = core.instruction_limit;
   bool done = false;
-  // An instruction touches at most a few pages that need exposing: source, destination, each perhaps crossing a page.
+  // An instruction touches at most a few pages that need exposing: source, destination, each perhaps crossing a
+  // page.
   for (unsigned attempt = 0; attempt < 6 && !done; ++attempt) {
     for (const std::uint64_t gfn : exposed) p2m.expose(Gfn(gfn), true);
     bool entered = false;
@@ -84,14 +86,15 @@ bool Hypervisor::emulate_instruction(PcpuState& c, Vcpu& v, std::uint64_t first_
     } else if ((x.reason & 0xffff) == static_cast<std::uint32_t>(cpu::ExitReason::kExternalInterrupt)) {
       handle_host_vector(c, static_cast<std::uint8_t>(x.interruption_info));
     } else {
-      // The instruction itself exits for another reason (it was rewritten under our feet, or an event came first): let
-      // the guest run into that exit by itself.
+      // The instruction itself exits for another reason (it was rewritten under our feet, or an event came first):
+      // let the guest run into that exit by itself.
       done = true;
     }
   }
   if (!exposed.empty()) core.mmu.invept(1, p2m.eptp());
   const std::uint64_t after = vmx.read(F::kPrimaryControls);
-  vmx.write(F::kPrimaryControls, (after & ~std::uint64_t{kExitsOnIo}) | (primary & (kExitsOnIo | 1u << 2 | 1u << 22)));
+  vmx.write(F::kPrimaryControls,
+            (after & ~std::uint64_t{kExitsOnIo}) | (primary & (kExitsOnIo | 1u << 2 | 1u << 22)));
   return done;
 }
 

@@ -1,5 +1,6 @@
-// What a vCPU is given at VM entry: an event that an exit interrupted, an exception that a handler wants, or an interrupt
-// from the event-channel upcall or the vLAPIC, if the guest can take it; else an exit when it can (vmx_intr_assist).
+// What a vCPU is given at VM entry: an event that an exit interrupted, an exception that a handler wants, or an
+// interrupt from the event-channel upcall or the vLAPIC, if the guest can take it; else an exit when it can
+// (vmx_intr_assist).
 #include "models/xen/hypervisor.h"
 
 namespace xensim::xen {
@@ -41,8 +42,8 @@ void Hypervisor::prepare_injection(PcpuState& c, Vcpu& v) {
       v.reinject_info = 0;
     } else {
       const cpu::Event& e = *v.inject;
-      vmx.write(F::kEntryInterruptionInfo, kValid | static_cast<std::uint32_t>(e.type) << 8 |
-                                               (e.has_error_code ? kHasError : 0) | e.vector);
+      vmx.write(F::kEntryInterruptionInfo,
+                kValid | static_cast<std::uint32_t>(e.type) << 8 | (e.has_error_code ? kHasError : 0) | e.vector);
       if (e.has_error_code) vmx.write(F::kEntryExceptionError, e.error_code);
       vmx.write(F::kEntryInstructionLength, e.instruction_length);
       if (e.vector == cpu::kPfVec) {

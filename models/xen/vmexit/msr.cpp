@@ -10,7 +10,9 @@ namespace {
 constexpr std::uint32_t kXenHypercallPage = 0x40000000;
 
 // #GP unless bits 63:48 repeat bit 47.
-bool canonical(std::uint64_t a) { return static_cast<std::uint64_t>(static_cast<std::int64_t>(a << 16) >> 16) == a; }
+bool canonical(std::uint64_t a) {
+  return static_cast<std::uint64_t>(static_cast<std::int64_t>(a << 16) >> 16) == a;
+}
 
 bool apic_msr(std::uint32_t msr) { return msr == 0x1b || msr == 0x6e0 || (msr >= 0x800 && msr <= 0x83f); }
 
@@ -39,32 +41,83 @@ bool Hypervisor::guest_rdmsr(Vcpu& v, std::uint32_t msr, std::uint64_t& value) {
     return true;
   }
   switch (msr) {
-    case 0x10: value = guest_tsc(v, now()); return true;
-    case 0x17: value = 0; return true;            // PLATFORM_ID
-    case 0x3a: value = 1; return true;            // FEATURE_CONTROL, locked
-    case 0x3b: value = v.tsc_adjust; return v.domain.cpuid.has_7_ebx(1);
-    case 0x8b: value = 0; return true;            // BIOS_SIGN_ID
-    case 0xce: value = 0; return true;            // PLATFORM_INFO: no CPUID faulting
-    case 0x140: value = 0; return true;           // MISC_FEATURES_ENABLES
-    case 0xfe: value = 0x508; return true;        // MTRRcap: 8 variable, fixed, WC
-    case 0x1a0: value = m.misc_enable; return true;
-    case 0x1d9: value = core.vmx.read(F::kGuestDebugctl); return true;
-    case 0x277: value = core.vmx.read(F::kGuestPat); return true;
-    case 0x2ff: value = m.mtrr_def_type; return true;
-    case 0xc0000080: value = core.vmx.read(F::kGuestEfer); return true;
-    case 0xc0000081: value = m.star; return true;
-    case 0xc0000082: value = m.lstar; return true;
-    case 0xc0000083: value = m.cstar; return true;
-    case 0xc0000084: value = m.fmask; return true;
-    case 0xc0000100: value = core.vmx.read(F::kGuestFsBase); return true;
-    case 0xc0000101: value = core.vmx.read(F::kGuestGsBase); return true;
-    case 0xc0000102: value = m.kernel_gs_base; return true;
-    case 0xc0000103: value = m.tsc_aux; return v.domain.cpuid.has_80000001_edx(27);
-    case 0x174: value = core.vmx.read(F::kGuestSysenterCs); return true;
-    case 0x175: value = core.vmx.read(F::kGuestSysenterEsp); return true;
-    case 0x176: value = core.vmx.read(F::kGuestSysenterEip); return true;
-    case kXenHypercallPage: value = 0; return true;
-    default: return false;
+    case 0x10:
+      value = guest_tsc(v, now());
+      return true;
+    case 0x17:
+      value = 0;
+      return true;  // PLATFORM_ID
+    case 0x3a:
+      value = 1;
+      return true;  // FEATURE_CONTROL, locked
+    case 0x3b:
+      value = v.tsc_adjust;
+      return v.domain.cpuid.has_7_ebx(1);
+    case 0x8b:
+      value = 0;
+      return true;  // BIOS_SIGN_ID
+    case 0xce:
+      value = 0;
+      return true;  // PLATFORM_INFO: no CPUID faulting
+    case 0x140:
+      value = 0;
+      return true;  // MISC_FEATURES_ENABLES
+    case 0xfe:
+      value = 0x508;
+      return true;  // MTRRcap: 8 variable, fixed, WC
+    case 0x1a0:
+      value = m.misc_enable;
+      return true;
+    case 0x1d9:
+      value = core.vmx.read(F::kGuestDebugctl);
+      return true;
+    case 0x277:
+      value = core.vmx.read(F::kGuestPat);
+      return true;
+    case 0x2ff:
+      value = m.mtrr_def_type;
+      return true;
+    case 0xc0000080:
+      value = core.vmx.read(F::kGuestEfer);
+      return true;
+    case 0xc0000081:
+      value = m.star;
+      return true;
+    case 0xc0000082:
+      value = m.lstar;
+      return true;
+    case 0xc0000083:
+      value = m.cstar;
+      return true;
+    case 0xc0000084:
+      value = m.fmask;
+      return true;
+    case 0xc0000100:
+      value = core.vmx.read(F::kGuestFsBase);
+      return true;
+    case 0xc0000101:
+      value = core.vmx.read(F::kGuestGsBase);
+      return true;
+    case 0xc0000102:
+      value = m.kernel_gs_base;
+      return true;
+    case 0xc0000103:
+      value = m.tsc_aux;
+      return v.domain.cpuid.has_80000001_edx(27);
+    case 0x174:
+      value = core.vmx.read(F::kGuestSysenterCs);
+      return true;
+    case 0x175:
+      value = core.vmx.read(F::kGuestSysenterEsp);
+      return true;
+    case 0x176:
+      value = core.vmx.read(F::kGuestSysenterEip);
+      return true;
+    case kXenHypercallPage:
+      value = 0;
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -104,9 +157,12 @@ bool Hypervisor::guest_wrmsr(Vcpu& v, std::uint32_t msr, std::uint64_t value) {
       core.vmx.write(F::kTscOffset, v.tsc_offset);
       arm_vlapic_timer(v);
       return true;
-    case 0x8b: return true;
-    case 0x140: return value == 0;
-    case 0x1a0: return true;  // Xen drops writes to MISC_ENABLE
+    case 0x8b:
+      return true;
+    case 0x140:
+      return value == 0;
+    case 0x1a0:
+      return true;  // Xen drops writes to MISC_ENABLE
     case 0x1d9:
       if (value & ~std::uint64_t{3}) return false;
       core.vmx.write(F::kGuestDebugctl, value);
@@ -130,19 +186,29 @@ bool Hypervisor::guest_wrmsr(Vcpu& v, std::uint32_t msr, std::uint64_t value) {
       core.st.efer = next;
       return true;
     }
-    case 0xc0000081: m.star = value; return true;
-    case 0xc0000082: return canonical(value) && (m.lstar = value, true);
-    case 0xc0000083: return canonical(value) && (m.cstar = value, true);
-    case 0xc0000084: return (value >> 32) == 0 && (m.fmask = value, true);
-    case 0xc0000100: return canonical(value) && (core.vmx.write(F::kGuestFsBase, value), true);
-    case 0xc0000101: return canonical(value) && (core.vmx.write(F::kGuestGsBase, value), true);
-    case 0xc0000102: return canonical(value) && (m.kernel_gs_base = value, true);
+    case 0xc0000081:
+      m.star = value;
+      return true;
+    case 0xc0000082:
+      return canonical(value) && (m.lstar = value, true);
+    case 0xc0000083:
+      return canonical(value) && (m.cstar = value, true);
+    case 0xc0000084:
+      return (value >> 32) == 0 && (m.fmask = value, true);
+    case 0xc0000100:
+      return canonical(value) && (core.vmx.write(F::kGuestFsBase, value), true);
+    case 0xc0000101:
+      return canonical(value) && (core.vmx.write(F::kGuestGsBase, value), true);
+    case 0xc0000102:
+      return canonical(value) && (m.kernel_gs_base = value, true);
     case 0xc0000103:
       if (!v.domain.cpuid.has_80000001_edx(27) || value >> 32) return false;
       m.tsc_aux = value;
       return true;
-    case kXenHypercallPage: return write_hypercall_page(v, value);
-    default: return false;
+    case kXenHypercallPage:
+      return write_hypercall_page(v, value);
+    default:
+      return false;
   }
 }
 
@@ -153,7 +219,8 @@ void Hypervisor::vlapic_changed(Vcpu& v, bool was_enabled) {
     vlapic_accept(v, v.upcall_vector);
 }
 
-// Bits 63:12 of the value name the frame, bits 11:0 the page's index (one page: 0). Slot n of the page calls hypercall n.
+// Bits 63:12 of the value name the frame, bits 11:0 the page's index (one page: 0). Slot n of the page calls
+// hypercall n.
 bool Hypervisor::write_hypercall_page(Vcpu& v, std::uint64_t value) {
   if ((value & kPageMask) != 0) return false;
   const auto frame = ram_frame(v.domain, value >> kPageShift);

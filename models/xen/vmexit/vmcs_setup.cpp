@@ -1,5 +1,5 @@
-// The VMCS of a new vCPU: controls as Xen 4.17 sets them for an HVM or PVH guest with EPT, VPID and unrestricted guest
-// (construct_vmcs in Xen's vmx/vmcs.c), and the state of a vCPU that waits for its start-up IPI.
+// The VMCS of a new vCPU: controls as Xen 4.17 sets them for an HVM or PVH guest with EPT, VPID and unrestricted
+// guest (construct_vmcs in Xen's vmx/vmcs.c), and the state of a vCPU that waits for its start-up IPI.
 #include "models/xen/hypervisor.h"
 #include "sim/base/expects.h"
 
@@ -40,10 +40,10 @@ void Hypervisor::init_vmcs(Vcpu& v) {
   expects(vmx.vmptrld(v.vmcs).ok());
 
   const std::uint32_t pin = 1u << 0 | 1u << 3 | 1u << 5;
-  const std::uint32_t primary = 1u << 3 | 1u << 7 | 1u << 10 | 1u << 11 | 1u << 23 | 1u << 24 | 1u << 28 | 1u << 29 |
-                                1u << 31;
-  const std::uint32_t secondary = 1u << 1 | 1u << 3 | 1u << 5 | 1u << 6 | 1u << 7 | (config.ple ? 1u << 10 : 0) |
-                                  1u << 12;
+  const std::uint32_t primary =
+      1u << 3 | 1u << 7 | 1u << 10 | 1u << 11 | 1u << 23 | 1u << 24 | 1u << 28 | 1u << 29 | 1u << 31;
+  const std::uint32_t secondary =
+      1u << 1 | 1u << 3 | 1u << 5 | 1u << 6 | 1u << 7 | (config.ple ? 1u << 10 : 0) | 1u << 12;
   vmx.write(F::kPinControls, adjust(pin, 0x48d));
   vmx.write(F::kPrimaryControls, adjust(primary, 0x48e));
   vmx.write(F::kSecondaryControls, adjust(secondary, 0x48b));
@@ -72,8 +72,8 @@ void Hypervisor::init_vmcs(Vcpu& v) {
 
 std::uint64_t Hypervisor::cr4_guest_bits(const Domain& d) const {
   using namespace cpu;
-  std::uint64_t bits = kCr4Vme | kCr4Pvi | kCr4Tsd | kCr4De | kCr4Pse | kCr4Pae | kCr4Pge | kCr4Pce | kCr4Osfxsr |
-                       kCr4Osxmmexcpt;
+  std::uint64_t bits =
+      kCr4Vme | kCr4Pvi | kCr4Tsd | kCr4De | kCr4Pse | kCr4Pae | kCr4Pge | kCr4Pce | kCr4Osfxsr | kCr4Osxmmexcpt;
   if (d.cpuid.has_7_ebx(0)) bits |= kCr4Fsgsbase;
   if (d.cpuid.has_1_ecx(17)) bits |= kCr4Pcide;
   if (d.cpuid.has_7_ebx(7)) bits |= kCr4Smep;
@@ -86,7 +86,8 @@ std::uint64_t Hypervisor::cr4_host_mask(const Domain& d) const {
   return cpu::kCr4Vmxe | cpu::kCr4Mce | ~cr4_guest_bits(d);
 }
 
-// Writes a whole vCPU state into its VMCS and context: the entry of a PVH domain, or the state after a start-up IPI.
+// Writes a whole vCPU state into its VMCS and context: the entry of a PVH domain, or the state after a start-up
+// IPI.
 void Hypervisor::set_vcpu_state(Vcpu& v, const cpu::ArchState& st) {
   load_context(*active_, v);
   cpu::Core& core = active_->pcpu->core;
@@ -98,7 +99,8 @@ void Hypervisor::set_vcpu_state(Vcpu& v, const cpu::ArchState& st) {
                      F::kGuestDsBase, F::kGuestFsBase, F::kGuestGsBase};
   const F limits[] = {F::kGuestEsLimit, F::kGuestCsLimit, F::kGuestSsLimit,
                       F::kGuestDsLimit, F::kGuestFsLimit, F::kGuestGsLimit};
-  const F attrs[] = {F::kGuestEsAttr, F::kGuestCsAttr, F::kGuestSsAttr, F::kGuestDsAttr, F::kGuestFsAttr, F::kGuestGsAttr};
+  const F attrs[] = {F::kGuestEsAttr, F::kGuestCsAttr, F::kGuestSsAttr,
+                     F::kGuestDsAttr, F::kGuestFsAttr, F::kGuestGsAttr};
   for (unsigned i = 0; i < 6; ++i) {
     vmx.write(selectors[i], st.seg[i].selector);
     vmx.write(bases[i], st.seg[i].base);
