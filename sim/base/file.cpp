@@ -124,8 +124,12 @@ void AtomicFile::write(const void* data, std::size_t bytes) {
   bytes_ += bytes;
 }
 
-void AtomicFile::commit() {
+void AtomicFile::flush() {
   if (std::fflush(file_) != 0) fail(errno);
+}
+
+void AtomicFile::commit() {
+  flush();
   int closed = std::fclose(file_);
   int error = errno;
   file_ = nullptr;

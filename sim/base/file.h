@@ -31,6 +31,8 @@ class AtomicFile {
   // Throw UserError naming the path: disk full, and every other error.
   void write(const void* data, std::size_t bytes);
   void write(std::string_view text) { write(text.data(), text.size()); }
+  // Hands what was written to the system, so that errors come now and a commit() is all but sure to succeed.
+  void flush();
   void commit();
   std::uint64_t bytes_written() const { return bytes_; }
   const std::string& path() const { return path_; }

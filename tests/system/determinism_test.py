@@ -58,7 +58,7 @@ class Determinism(XensimTest):
         self.assertEqual(self.run_here(out="a", trace="xentrace").digest, self.run_here(out="b", trace="text").digest)
 
     def test_the_effective_configuration_repeats_the_run(self):
-        a = self.run_here("--timing", "inorder", "--set", "/seed=7", "--set", "/xen/sched=null", out="a")
+        a = self.run_here("--timing", "inorder", "--set", "/seed=7", "--set", "/xen/sched=null", "--set", "/cpu/count=6", out="a")
         os.mkdir(self.path("elsewhere"))
         b = self.xensim("run", self.path("a", "config.json"), "--out", self.path("b"), cwd=self.path("elsewhere"))
         b.out = self.path("b")

@@ -133,13 +133,12 @@ int run_command(std::span<const std::string> arguments) {
   std::vector<machine::CheckedDomain> domains = machine::check_domains(scenario);
   for (const machine::CheckedDomain& d : domains)
     for (const std::string& w : d.config.warnings) warn(w);
-  if (domains.empty() && scenario.until == 0)
-    throw UserError(o.scenario, "there is no domain to run", "give domain files after it, or a limit by --until");
-
-  make_folder(out);
   ConsoleLogs consoles(out, o.quiet ? nullptr : stdout);
   machine::Machine m("machine", scenario, std::move(domains), make_tracer(scenario, out),
                      [&](domid_t domid, std::string_view text) { consoles.write(domid, text); });
+  if (m.toolstack->specs().empty() && scenario.until == 0)
+    throw UserError(o.scenario, "there is no domain to run", "give domain files after it, or a limit by --until");
+  make_folder(out);
   m.toolstack->on_create = [&](domid_t domid, const std::string& name) { consoles.open(domid, name); };
   Heartbeat heartbeat(m, isatty(STDERR_FILENO) && !o.quiet);
   m.heartbeat = [&] { heartbeat.tick(); };
@@ -149,11 +148,15 @@ int run_command(std::span<const std::string> arguments) {
   const std::chrono::duration<double> host = std::chrono::steady_clock::now() - start;
   heartbeat.clear();
 
+  // All files are on disk before the first gets its final name.
+  AtomicFile stats_file(out + "/stats.json"), config_file(out + "/config.json"), host_file(out + "/host.json");
+  stats_file.write(stats::to_json(m.stats.snapshot()));
+  config_file.write(config::save(scenario).dump(2) + "\n");
+  host_file.write(host_json(m, host.count()));
+  for (AtomicFile* f : {&stats_file, &config_file, &host_file}) f->flush();
   m.tracer->close(m.now());
   consoles.commit();
-  write_file(out + "/stats.json", stats::to_json(m.stats.snapshot()));
-  write_file(out + "/config.json", config::save(scenario).dump(2) + "\n");
-  write_file(out + "/host.json", host_json(m, host.count()));
+  for (AtomicFile* f : {&stats_file, &config_file, &host_file}) f->commit();
   if (!o.quiet) print_report(m, end, out, host.count());
 
   if (end == machine::RunEnd::kStuck) {
