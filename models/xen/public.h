@@ -3,7 +3,8 @@
 
 #include <cstdint>
 
-#define __XEN_TOOLS__ 1  // the newest interface version, as Xen itself uses
+// The newest interface version, as Xen itself uses. NOLINTNEXTLINE(bugprone-reserved-identifier): Xen's own name
+#define __XEN_TOOLS__ 1
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpedantic"

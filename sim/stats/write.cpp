@@ -69,7 +69,9 @@ void text_of(const Snapshot& s, const std::string& path, std::string& out) {
                ", max " + std::to_string(h->max);
     }
     out += name + std::string(name.size() < 44 ? 44 - name.size() : 1, ' ');
-    out += std::string(value.size() < 16 ? 16 - value.size() : 1, ' ') + value + rest;
+    out.append(value.size() < 16 ? 16 - value.size() : 1, ' ');
+    out += value;
+    out += rest;
     if (!stat.unit.empty()) out += " " + stat.unit;
     if (!stat.doc.empty()) out += "  # " + stat.doc;
     out += "\n";

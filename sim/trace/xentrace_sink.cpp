@@ -29,6 +29,7 @@ class Cursor {
 
 std::vector<Cursor> cursors_of(const std::vector<Stream>& streams) {
   std::vector<Cursor> cursors;
+  cursors.reserve(streams.size());
   for (const Stream& s : streams) cursors.emplace_back(s);
   return cursors;
 }

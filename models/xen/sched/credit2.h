@@ -177,7 +177,8 @@ class Credit2Policy final : public Policy {
   void burn_credits(RunQueue& q, Unit& u, Time now);
   void reset_credits(RunQueue& q, const Unit& best, Time now);
   Unit* candidate(RunQueue& q, Unit* current, PcpuId pcpu, Time now);
-  Time slice_of(const RunQueue& q, const Unit& u, bool continues, Time now) const;
+  // previous: who leaves the pCPU, u itself if it goes on; nullptr: nobody.
+  Time slice_of(const RunQueue& q, const Unit& u, const Unit* previous, Time now) const;
   void switched_out(Unit& u, Time now);
 
   // credit2_budget.cpp

@@ -90,16 +90,20 @@ Credit2Policy::Unit* Credit2Policy::candidate(RunQueue& q, Unit* current, PcpuId
   return next;
 }
 
-Credit2Policy::Time Credit2Policy::slice_of(const RunQueue& q, const Unit& u, bool continues, Time now) const {
+Credit2Policy::Time Credit2Policy::slice_of(const RunQueue& q, const Unit& u, const Unit* previous,
+                                            Time now) const {
   auto shortest = static_cast<Time>(config_.min_timer);
   if (config_.ratelimit) {
     Time left = static_cast<Time>(config_.ratelimit);
-    if (continues) left += u.running_since - now;
+    if (&u == previous) left += u.running_since - now;
     shortest = std::max(shortest, left);
   }
-  // Until as much credit is left as the next one has, or none.
-  Time credit = u.credit;
-  if (!q.waiting.empty() && q.waiting.front()->credit > 0) credit -= q.waiting.front()->credit;
+  // Until as much credit is left as the next one has, or none. The one that is being switched out is about to be
+  // next.
+  Time waiting = 0;
+  if (!q.waiting.empty()) waiting = std::max(waiting, q.waiting.front()->credit);
+  if (previous && previous->requeue) waiting = std::max(waiting, previous->credit);
+  const Time credit = u.credit - waiting;
   Time slice = credit > 0 ? static_cast<Time>(static_cast<__int128>(credit) * u.weight / q.max_weight) : 0;
   if (capped(u)) slice = std::min(slice, u.budget);
   if (slice < shortest) return shortest;
@@ -173,7 +177,7 @@ Decision Credit2Policy::schedule(PcpuId pcpu, UnitId current, Nanoseconds time) 
     }
     if (moved) next->credit += static_cast<Time>(config_.migrate_compensation);
     decision.next = next->id;
-    decision.slice = static_cast<Nanoseconds>(slice_of(q, *next, next == previous, now));
+    decision.slice = static_cast<Nanoseconds>(slice_of(q, *next, previous, now));
   } else {
     if (!q.idle.contains(pcpu)) {
       q.idle.add(pcpu);

@@ -53,15 +53,11 @@ bool Hypervisor::guest_rdmsr(Vcpu& v, std::uint32_t msr, std::uint64_t& value) {
     case 0x3b:
       value = v.tsc_adjust;
       return v.domain.cpuid.has_7_ebx(1);
-    case 0x8b:
+    case 0x8b:   // BIOS_SIGN_ID
+    case 0xce:   // PLATFORM_INFO: no CPUID faulting
+    case 0x140:  // MISC_FEATURES_ENABLES
       value = 0;
-      return true;  // BIOS_SIGN_ID
-    case 0xce:
-      value = 0;
-      return true;  // PLATFORM_INFO: no CPUID faulting
-    case 0x140:
-      value = 0;
-      return true;  // MISC_FEATURES_ENABLES
+      return true;
     case 0xfe:
       value = 0x508;
       return true;  // MTRRcap: 8 variable, fixed, WC
