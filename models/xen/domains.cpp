@@ -46,7 +46,7 @@ Domain& Hypervisor::create_domain(domid_t domid, DomainKind kind, const DomainPa
   Domain& d = *owned;
   domains.emplace(domid, std::move(owned));
   d.name = parameters.name;
-  d.privileged = domid == 0;
+  d.role.control = d.role.hardware = domid == 0;
   d.scheduling = parameters.scheduling;
   d.max_pages = parameters.max_pages;
   d.created_at = now();
@@ -239,6 +239,9 @@ void Hypervisor::destroy_domain(domid_t domid) {
     memory.fill(address_of(m), 0, kPageSize << order);
     heap.free(m, order);
   }
+  // A device model outlives its domain; the number may be another's one day.
+  for (auto& [other_id, other] : domains)
+    if (other->role.target == domid) other->role.target = DOMID_INVALID;
   graveyard.push_back(std::move(it->second));
   domains.erase(it);
 }

@@ -15,6 +15,7 @@
 #include "models/xen/mm/p2m.h"
 #include "models/xen/public.h"
 #include "models/xen/sched/policy.h"
+#include "models/xen/xsm/role.h"
 
 namespace xensim::xen {
 
@@ -48,7 +49,7 @@ struct Domain {
   const domid_t domid;
   const DomainKind kind;
   std::string name;
-  bool privileged = false;
+  Role role;
 
   std::vector<std::unique_ptr<Vcpu>> vcpus;  // index is the vCPU id
   sched::DomainParameters scheduling;

@@ -74,7 +74,7 @@ long Hypervisor::do_xen_version(Vcpu& v, const Arguments& args) {
 
 long Hypervisor::do_console_io(Vcpu& v, const Arguments& args) {
   const auto command = static_cast<std::uint32_t>(args.a[0]);
-  if (!v.domain.privileged && !(config.verbose_debug && command == CONSOLEIO_write)) return -kEperm;
+  if (!v.domain.role.control && !(config.verbose_debug && command == CONSOLEIO_write)) return -kEperm;
   if (command == CONSOLEIO_read) return args.a[1] > 0x7fffffff ? -kE2big : 0;
   if (command != CONSOLEIO_write) return -kEnosys;
   std::string text(std::min(args.a[1] & 0xffffffff, kConsoleChunk), '\0');
