@@ -2,6 +2,7 @@
 // executes; the modelled Xen derives guests' policies from it.
 #include "models/cpu/cpuid.h"
 
+#include <algorithm>
 #include <cstring>
 #include <initializer_list>
 
@@ -42,10 +43,22 @@ constexpr std::uint32_t kExtEcx = set_bits({0 /* LAHF in 64-bit mode */, 5 /* LZ
 constexpr std::uint32_t kExtEdx =
     set_bits({11 /* SYSCALL */, 20 /* NX */, 26 /* 1 GiB pages */, 27 /* RDTSCP */, 29 /* long mode */});
 
-// One cache of leaf 4. Sizes are ways × line × sets; sharing counts logical processors.
-constexpr CpuidRegisters cache(unsigned type, unsigned level, unsigned ways, unsigned sets, unsigned sharing,
-                               bool inclusive) {
-  return {type | level << 5 | 1u << 8 | (sharing - 1) << 14, (ways - 1) << 22 | 63, sets - 1, inclusive ? 2u : 0u};
+constexpr unsigned kLineBytes = 64;
+
+// A cache in leaf 4: size is ways × line × sets. EAX bit 8: self-initialising.
+CpuidRegisters leaf_4(const CpuidCache& c) {
+  const std::uint64_t sets = c.size / kLineBytes / c.ways;
+  return {static_cast<unsigned>(c.type) | c.level << 5 | 1u << 8 | (c.sharing - 1) << 14,
+          (c.ways - 1) << 22 | (kLineBytes - 1), static_cast<std::uint32_t>(sets - 1), c.inclusive ? 2u : 0u};
+}
+
+// The code of leaf 0x80000006 for an associativity; 15 (full) for what has none.
+std::uint32_t associativity_code(unsigned ways) {
+  static constexpr std::pair<unsigned, std::uint32_t> kCodes[] = {
+      {1, 1}, {2, 2}, {4, 4}, {8, 6}, {16, 8}, {32, 10}, {48, 11}, {64, 12}, {96, 13}, {128, 14}};
+  for (const auto& [n, code] : kCodes)
+    if (n == ways) return code;
+  return 15;
 }
 
 }  // namespace
@@ -58,12 +71,8 @@ CpuidPolicy CpuidPolicy::default_policy(std::uint64_t tsc_hz, unsigned physical_
   p.set(1, 0, {kSignature, 8u << 8, k1Ecx, k1Edx});
   // 0xff: cache information is in leaf 4. 1: query once.
   p.set(2, 0, {0x00feff01, 0, 0, 0});
-  // Leaf 4, caches of the default machine: 32 KiB L1s, 1 MiB L2 per core, 16 MiB shared L3.
-  p.set(4, 0, cache(1, 1, 8, 64, 1, false));
-  p.set(4, 1, cache(2, 1, 8, 64, 1, false));
-  p.set(4, 2, cache(3, 2, 16, 1024, 1, false));
-  p.set(4, 3, cache(3, 3, 16, 16384, 64, true));
-  p.set(4, 4, {});
+  // No caches, until set_caches() says which.
+  p.set(4, 0, {});
   // Leaf 6: ARAT, the APIC timer never stops.
   p.set(6, 0, {1u << 2, 0, 0, 0});
   p.set(7, 0, {0, k7Ebx, k7Ecx, k7Edx});
@@ -87,11 +96,24 @@ CpuidPolicy CpuidPolicy::default_policy(std::uint64_t tsc_hz, unsigned physical_
     p.set(0x80000002 + i, 0,
           {word(brand, i * 16), word(brand, i * 16 + 4), word(brand, i * 16 + 8), word(brand, i * 16 + 12)});
   p.set(0x80000005, 0, {});
-  // L2: 1 MiB, 16 ways (code 8), 64-byte lines.
-  p.set(0x80000006, 0, {0, 0, 1024u << 16 | 8u << 12 | 64, 0});
+  p.set(0x80000006, 0, {});
   p.set(0x80000007, 0, {0, 0, 0, 1u << 8});  // invariant TSC
   p.set(0x80000008, 0, {physical_bits | 48u << 8, 0, 0, 0});
   return p;
+}
+
+void CpuidPolicy::set_caches(std::span<const CpuidCache> caches) {
+  std::uint32_t subleaf = 0;
+  for (const CpuidCache& c : caches) {
+    set(4, subleaf++, leaf_4(c));
+    if (c.level == 2)
+      set(0x80000006, 0,
+          {0, 0,
+           static_cast<std::uint32_t>(std::min<std::uint64_t>(c.size >> 10, 0xffff)) << 16 |
+               associativity_code(c.ways) << 12 | kLineBytes,
+           0});
+  }
+  set(4, subleaf, {});
 }
 
 CpuidRegisters CpuidPolicy::query(std::uint32_t leaf, std::uint32_t subleaf) const {

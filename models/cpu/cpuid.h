@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <utility>
 
 namespace xensim::cpu {
@@ -13,11 +14,24 @@ struct CpuidRegisters {
   std::uint32_t eax = 0, ebx = 0, ecx = 0, edx = 0;
 };
 
+// A cache as leaf 4 describes it. sharing: logical processors that may share it, at most.
+struct CpuidCache {
+  enum class Type : std::uint8_t { kData = 1, kInstruction = 2, kUnified = 3 } type;
+  unsigned level;
+  std::uint64_t size;  // bytes, of 64-byte lines
+  unsigned ways;
+  unsigned sharing = 1;
+  bool inclusive = false;  // of the levels below
+};
+
 class CpuidPolicy {
  public:
   // The default policy: a GenuineIntel family 6 processor with what models/cpu implements (see cpuid.cpp for each
   // leaf and its source). tsc_hz feeds leaves 0x15 and 0x16; physical_bits leaf 0x80000008.
   static CpuidPolicy default_policy(std::uint64_t tsc_hz, unsigned physical_bits);
+
+  // Leaf 4, a subleaf per cache in this order, and leaf 0x80000006 of the cache of level 2.
+  void set_caches(std::span<const CpuidCache> caches);
 
   // What CPUID returns (SDM 2, CPUID: leaves above the maximum return the highest basic leaf). Dynamic bits
   // (OSXSAVE, APIC, initial APIC ID) are the caller's.

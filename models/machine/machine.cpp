@@ -21,6 +21,15 @@ cpu::CoreConfig core_config(const MachineConfig& m) {
 
 cpu::CpuidPolicy cpuid_policy(const MachineConfig& m) {
   auto policy = cpu::CpuidPolicy::default_policy(m.cpu.frequency, m.cpu.physical_bits);
+  using enum cpu::CpuidCache::Type;
+  const memory::CacheSystemConfig& caches = m.memory.caches;
+  const cpu::CpuidCache cpuid_caches[] = {
+      {kData, 1, caches.l1d.size, caches.l1d.ways},
+      {kInstruction, 1, caches.l1i.size, caches.l1i.ways},
+      {kUnified, 2, caches.l2.size, caches.l2.ways, 1, true},
+      {kUnified, 3, caches.l3.size, caches.l3.ways, memory::CacheSystem::kMostCpus, true},
+  };
+  policy.set_caches(cpuid_caches);
   for (const auto& [name, leaf] : m.cpu.cpuid) {
     const std::string place = "/machine/cpu/cpuid/" + name;
     const auto dot = name.find('.');

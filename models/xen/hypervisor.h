@@ -176,6 +176,7 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   void set_timer(std::uint64_t token, Nanoseconds when, sched::PcpuId pcpu) override;
   void stop_timer(std::uint64_t token) override;
   sched::UnitId current(sched::PcpuId pcpu) const override;
+  void park(sched::UnitId unit, bool parked) override;
   void trace(sched::PcpuId pcpu, unsigned event, std::span<const std::uint32_t> words) override;
 
   // --- Events (event/).

@@ -65,7 +65,7 @@ void Hypervisor::vcpu_wake(Vcpu& v) {
   ++v.stats.wakes;
   // One that has not been switched out yet just goes on (its pCPU will ask the policy).
   const bool running = v.runstate == Runstate::kRunning;
-  if (!running) runstate_change(v, Runstate::kRunnable);
+  if (!running && v.runstate != v.waiting_runstate()) runstate_change(v, v.waiting_runstate());
   v.preempted = false;
   const sched::PcpuId chosen = policy->wake(v.unit, ns(now()));
   if (!running) v.processor = chosen;
@@ -142,6 +142,13 @@ sched::UnitId Hypervisor::current(sched::PcpuId pcpu) const {
   return pcpus[pcpu].current ? pcpus[pcpu].current->unit : sched::kIdle;
 }
 
+void Hypervisor::park(sched::UnitId unit, bool parked) {
+  Vcpu& v = *vcpu_of(unit);
+  v.parked = parked;
+  const bool waits = v.runstate == Runstate::kRunnable || v.runstate == Runstate::kOffline;
+  if (v.runnable() && waits && v.runstate != v.waiting_runstate()) runstate_change(v, v.waiting_runstate());
+}
+
 void Hypervisor::trace(sched::PcpuId, unsigned event, std::span<const std::uint32_t> words) {
   tracer.sched_class(active_->pcpu->index, now(), policy->trace_id(), event, words);
 }
@@ -175,7 +182,7 @@ void Hypervisor::schedule(PcpuState& c) {
   tracer.switch_infprev(cpu, now(), id_of(prev), ns(now() - prev_since));
   tracer.switch_infnext(cpu, now(), id_of(next), ns(now() - next_since), slice);
   if (prev) {
-    const Runstate to = prev->runnable()                                            ? Runstate::kRunnable
+    const Runstate to = prev->runnable()                                            ? prev->waiting_runstate()
                         : prev->pause_flags & (kPauseBlocked | kPauseBlockedInPoll) ? Runstate::kBlocked
                                                                                     : Runstate::kOffline;
     prev->preempted = to == Runstate::kRunnable;

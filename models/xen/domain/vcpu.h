@@ -103,7 +103,10 @@ struct Vcpu {
 
   std::uint32_t pause_flags = kPauseDown;
   bool runnable() const { return pause_flags == 0; }
-  bool asleep = true;  // the policy has been told that it may not run
+  bool asleep = true;   // the policy has been told that it may not run
+  bool parked = false;  // runnable, but the policy does not let it run (Xen's _VPF_parked)
+  // The runstate of one that may run but does not.
+  Runstate waiting_runstate() const { return parked ? Runstate::kOffline : Runstate::kRunnable; }
 
   // Runstate accounting, in cycles of the TSC.
   Runstate runstate = Runstate::kOffline;

@@ -10,6 +10,7 @@ namespace xensim::xen::sched {
 // out.
 void Credit2Policy::park(Unit& u, Time now) {
   u.parked = true;
+  tickler_.park(u.id, true);
   if (u.queued) {
     remove_from_queue(u);
     update_load(*u.queue, &u, -1, now);
@@ -44,6 +45,7 @@ std::vector<Credit2Policy::Unit*> Credit2Policy::return_budget(Unit& u) {
 void Credit2Policy::unpark(const std::vector<Unit*>& units, Time now) {
   for (Unit* u : units) {
     u->parked = false;
+    tickler_.park(u->id, false);
     if (u->scheduled)
       u->requeue = true;
     else if (can_run(*u) && u->queue)

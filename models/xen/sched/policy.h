@@ -68,6 +68,9 @@ class Tickler {
   virtual void stop_timer(std::uint64_t token) = 0;
   // What runs on a pCPU now (kIdle if idle).
   virtual UnitId current(PcpuId pcpu) const = 0;
+  // The unit may not run although it is runnable (its domain's cap is used up), or may again. The core shows that
+  // time as the runstate offline, as Xen does for _VPF_parked.
+  virtual void park(UnitId unit, bool parked) = 0;
   // A scheduler-specific trace record: event n within the policy's range (xenalyze: 0x00022000 + id << 9 + n).
   virtual void trace(PcpuId pcpu, unsigned event, std::span<const std::uint32_t> words) = 0;
 };

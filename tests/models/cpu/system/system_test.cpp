@@ -150,6 +150,21 @@ TEST_CASE("privileged instructions fault in user mode") {
   CHECK(c.faulting_rip(true) == kCode);
 }
 
+TEST_CASE("CPUID leaf 4 counts ways, line size and sets of each cache, less one, and ends with a null type") {
+  CpuidPolicy p = CpuidPolicy::default_policy(2'400'000'000, 46);
+  using enum CpuidCache::Type;
+  const CpuidCache caches[] = {{kData, 1, 48 << 10, 12}, {kUnified, 2, 2 << 20, 16, 2, true}};
+  p.set_caches(caches);
+  CHECK((p.query(4, 0).eax & 0x1f) == 1);
+  CHECK(p.query(4, 0).ebx == (11u << 22 | 63));
+  CHECK(p.query(4, 0).ecx == 63);
+  CHECK(p.query(4, 1).eax == (3u | 2u << 5 | 1u << 8 | 1u << 14));
+  CHECK(p.query(4, 1).ecx == 2047);
+  CHECK(p.query(4, 1).edx == 2);
+  CHECK(p.query(4, 2).eax == 0);
+  CHECK(p.query(0x80000006, 0).ecx == (2048u << 16 | 8u << 12 | 64));
+}
+
 TEST_CASE("CPUID above the maximum answers as the highest basic leaf") {
   const CpuidPolicy p = CpuidPolicy::default_policy(2'400'000'000, 46);
   CHECK(p.query(0x7fff0000, 0).eax == 2400);

@@ -96,6 +96,25 @@ TEST_CASE("a cap of 25 or 50 percent holds on an idle host") {
   }
 }
 
+TEST_CASE("a unit whose domain has used up its cap is parked until the next period, and no longer") {
+  Host h(1);
+  h.domain(1, 256, 50);
+  const UnitId a = h.hog(1);
+  h.run_for(1 * kMs);
+  CHECK(!h.unit(a).parked);
+  Nanoseconds parked = 0;
+  for (int i = 0; i < 1000; ++i) {
+    h.run_for(1 * kMs);
+    if (!h.unit(a).parked) continue;
+    CHECK(h.unit(a).on < 0);
+    parked += 1 * kMs;
+  }
+  CHECK(static_cast<double>(parked) / static_cast<double>(kSecond) == Approx(0.5).margin(0.03));
+  h.domain(1, 256);  // lifting the cap lets it go on
+  h.run_for(1 * kMs);
+  CHECK(!h.unit(a).parked);
+}
+
 TEST_CASE("a cap is the domain's: two vCPUs of a domain capped at 100 percent share one pCPU's worth") {
   Host h(4);
   h.domain(1, 256, 100);

@@ -25,6 +25,7 @@ class Host final : public Tickler {
   struct TestUnit {
     UnitInfo info;
     bool runnable = false;
+    bool parked = false;           // runnable, but its domain's cap is used up
     int on = -1;                   // pCPU that runs it
     Nanoseconds ran = 0;           // in all
     Nanoseconds since = 0;         // running since
@@ -183,6 +184,10 @@ class Host final : public Tickler {
   }
   void stop_timer(std::uint64_t token) override { timers_.erase(token); }
   UnitId current(PcpuId p) const override { return pcpus_[p].current; }
+  void park(UnitId u, bool parked) override {
+    REQUIRE(units_.at(u).parked != parked);
+    units_.at(u).parked = parked;
+  }
   void trace(PcpuId, unsigned event, std::span<const std::uint32_t> words) override {
     if (on_trace) on_trace(here_, event, words);
     if (keep_records) records.push_back({event, {words.begin(), words.end()}});
