@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "sim/base/expects.h"
+
 namespace xensim::dom0 {
 
 namespace {
@@ -18,7 +20,7 @@ void describe(ConsoleDaemonConfig& c, config::Visitor& v) {
 
 void ConsoleDaemon::introduce(domid_t domid, Mfn ring, std::uint32_t port) {
   clients_[domid] = {ring, port};
-  if (xen::Domain* d = hypervisor_.find_domain(domid)) d->mapped_by_dom0.push_back(ring);
+  expects(hypervisor_.frames.get_page(ring, domid));
 }
 
 void ConsoleDaemon::release(domid_t domid) {
@@ -26,6 +28,7 @@ void ConsoleDaemon::release(domid_t domid) {
   if (it == clients_.end()) return;
   drain(domid, it->second);
   if (xen::Domain* dom0 = hypervisor_.find_domain(0)) hypervisor_.evtchn_close(*dom0, it->second.port);
+  hypervisor_.frames.put_page(it->second.ring);
   clients_.erase(it);
 }
 

@@ -79,11 +79,10 @@ Machine::Machine(sc_core::sc_module_name name, const ScenarioConfig& s, std::vec
   p.name = "Domain-0";
   p.vcpus = p.max_vcpus = m.dom0.vcpus;
   xen::Domain& dom0 = hypervisor->create_domain(0, xen::DomainKind::kModel, p);
-  dom0.pages = m.xen.dom0_memory >> kPageShift;
-  for (std::uint64_t left = dom0.pages; left > 0;) {
+  for (std::uint64_t left = m.xen.dom0_memory >> kPageShift; left > 0;) {
     unsigned order = xen::Heap::kMaxOrder;
     while (std::uint64_t{1} << order > left) --order;
-    while (!hypervisor->heap.allocate(order)) expects(order-- > 0);
+    while (!hypervisor->frames.allocate(dom0.domid, order)) expects(order-- > 0);
     left -= std::uint64_t{1} << order;
   }
   std::uint32_t dom_exc = 0;

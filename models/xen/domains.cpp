@@ -33,10 +33,9 @@ Domain* Hypervisor::find_domain(domid_t domid) {
 }
 
 Mfn Hypervisor::allocate_xen_page(Domain& d) {
-  const auto m = heap.allocate(0);
+  const auto m = frames.allocate_xen();
   if (!m) throw std::bad_alloc();
-  memory.fill(address_of(*m), 0, kPageSize);
-  d.xen_pages.emplace_back(*m, 0u);
+  d.xen_pages.push_back(*m);
   return *m;
 }
 
@@ -52,11 +51,12 @@ Domain& Hypervisor::create_domain(domid_t domid, DomainKind kind, const DomainPa
   d.created_at = now();
   d.pause_count = 1;
   d.shared_info = allocate_xen_page(d);
+  frames.share_with_guest(d.shared_info, domid);
   d.shared = reinterpret_cast<shared_info_t*>(memory.host(address_of(d.shared_info)));
   d.guest_64bit = true;  // until the guest latches its own width
   init_wallclock(d);
   if (kind == DomainKind::kPvh) {
-    d.p2m = std::make_unique<P2m>(memory, heap);
+    d.p2m = std::make_unique<P2m>(memory, frames);
     d.p2m->accessed_dirty = config.ept_ad;
     d.p2m->table_limit = paging_pages(parameters.max_vcpus, parameters.max_pages);
     d.msr_bitmap = allocate_xen_page(d);
@@ -172,38 +172,25 @@ void Hypervisor::crash_domain(Domain& d, const std::string& why) {
 
 bool Hypervisor::populate(Domain& d, Gfn gfn, unsigned order) {
   const std::uint64_t n = std::uint64_t{1} << order;
-  if (d.pages + n > d.max_pages) return false;
-  const auto m = heap.allocate(order);
+  if (frames.totals(d.domid).pages + n > d.max_pages) return false;
+  const auto m = frames.allocate(d.domid, order);
   if (!m) return false;
   if (!d.p2m->set(gfn, *m, order, P2mType::kRamRw)) {
-    heap.free(*m, order);
+    for (std::uint64_t i = 0; i < n; ++i) frames.put_allocation(Mfn(m->value + i));
     return false;
   }
-  d.pages += n;
   tracer.set_p2m_entry(active_->pcpu->index, gfn.value, m->value, static_cast<std::uint32_t>(P2mType::kRamRw),
                        d.domid, order);
   return true;
 }
 
-// Gives a frame that the domain owns back to the heap; whatever Xen had pinned in it lets go first.
-void Hypervisor::release_frame(Domain& d, Mfn m, unsigned order) {
-  const std::uint64_t n = std::uint64_t{1} << order;
-  const auto inside = [&](PhysAddr a) { return mfn_of(a).value - m.value < n; };
-  for (auto& v : d.vcpus) {
-    if (v->vcpu_info_registered && inside(v->vcpu_info)) {
-      v->vcpu_info = address_of(d.shared_info) + 64 * std::min(v->id, 31u);
-      v->vcpu_info_registered = false;
-    }
+// A frame leaves its domain: areas in which Xen writes by address, without a reference, are no more.
+void Hypervisor::frame_released(domid_t owner, Mfn m) {
+  const Domain* d = find_domain(owner);
+  if (!d) return;
+  for (const auto& v : d->vcpus)
     for (GuestArea* a : {&v->runstate_area, &v->time_area})
-      if (a->valid && (inside(a->first) || inside(a->second))) a->valid = false;
-  }
-  memory.fill(address_of(m), 0, n << kPageShift);
-  heap.free(m, order);
-  d.pages -= n;
-}
-
-bool Hypervisor::owned_by_xen(const Domain& d, Mfn m) const {
-  return std::any_of(d.xen_pages.begin(), d.xen_pages.end(), [&](const auto& p) { return p.first == m; });
+      if (a->valid && (mfn_of(a->first) == m || mfn_of(a->second) == m)) a->valid = false;
 }
 
 void Hypervisor::destroy_domain(domid_t domid) {
@@ -226,19 +213,14 @@ void Hypervisor::destroy_domain(domid_t domid) {
   }
   policy->remove_domain(domid);
   if (d.p2m) {
-    std::vector<std::pair<Mfn, unsigned>> frames;
-    d.p2m->for_each([&](Gfn, Mfn m, unsigned order, P2mType t) {
-      if (t == P2mType::kRamRw && !owned_by_xen(d, m)) frames.emplace_back(m, order);
-    });
     const std::uint64_t eptp = d.p2m->eptp();
-    for (const auto& [m, order] : frames) release_frame(d, m, order);
     for (PcpuState& c : pcpus) c.pcpu->core.mmu.invept(1, eptp);
   }
   d.p2m.reset();
-  for (const auto& [m, order] : d.xen_pages) {
-    memory.fill(address_of(m), 0, kPageSize << order);
-    heap.free(m, order);
-  }
+  for (auto& v : d.vcpus)
+    if (v->vcpu_info_registered) frames.put_page(mfn_of(v->vcpu_info));
+  frames.relinquish(domid);
+  for (const Mfn m : d.xen_pages) frames.free_xen(m);
   // A device model outlives its domain; the number may be another's one day.
   for (auto& [other_id, other] : domains)
     if (other->role.target == domid) other->role.target = DOMID_INVALID;

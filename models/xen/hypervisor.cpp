@@ -40,6 +40,7 @@ Hypervisor::Hypervisor(const HypervisorConfig& cfg, memory::PhysicalMemory& mem,
     : config(cfg),
       memory(mem),
       tracer(t),
+      frames(mem, heap),
       cost(cfg.path_cost),
       policy(sched::make_policy(cfg.scheduler, cfg.schedulers, static_cast<unsigned>(cpus.size()), *this, seed)),
       tsc_hz(cpus.front()->core.config.tsc_hz) {
@@ -50,6 +51,8 @@ Hypervisor::Hypervisor(const HypervisorConfig& cfg, memory::PhysicalMemory& mem,
   if (first + (config.dom0_memory >> kPageShift) >= mem.size() >> kPageShift)
     throw UserError("/memory/size", "the machine has too little memory for Xen and dom0",
                     "give it more, or lower /xen/dom0_mem");
+  frames.reserve(Mfn(0), first);
+  frames.on_release = [this](domid_t owner, Mfn m) { frame_released(owner, m); };
   heap.add(Mfn(first), low_end - first);
   if (mem.end().value > memory::PhysicalMemory::kHoleEnd)
     heap.add(Mfn(memory::PhysicalMemory::kHoleEnd >> kPageShift),

@@ -23,6 +23,7 @@
 
 #include "models/cpu/pcpu.h"
 #include "models/xen/domain/domain.h"
+#include "models/xen/mm/frame_table.h"
 #include "models/xen/mm/heap.h"
 #include "models/xen/path_cost.h"
 #include "models/xen/public.h"
@@ -95,6 +96,7 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   memory::PhysicalMemory& memory;
   trace::Tracer& tracer;
   Heap heap;
+  FrameTable frames;
   PathCost cost;
   std::unique_ptr<sched::Policy> policy;
   std::vector<PcpuState> pcpus;
@@ -143,12 +145,11 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   // A vCPU comes up (VCPUOP_up, SIPI) or goes down.
   void vcpu_up(Vcpu& v);
   void vcpu_down(Vcpu& v);
-  // Domains that were destroyed, for the run's report; their memory is gone.
+  // Domains that were destroyed, for the run's report. Their memory is gone, but for frames that others still hold
+  // (frames.totals() says).
   std::vector<std::unique_ptr<Domain>> graveyard;
   // A page of Xen's own for the domain, zeroed; freed with it. Throws std::bad_alloc.
   Mfn allocate_xen_page(Domain& d);
-  void release_frame(Domain& d, Mfn m, unsigned order);
-  bool owned_by_xen(const Domain& d, Mfn m) const;
   // Allocates and maps 2^order frames at gfn; false: out of memory.
   bool populate(Domain& d, Gfn gfn, unsigned order);
 
@@ -270,6 +271,7 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   bool hypercall_preempted();
   bool remove_page(Domain& d, std::uint64_t gfn);
   void flush_domain(Domain& d);
+  void frame_released(domid_t owner, Mfn m);
   long register_vcpu_info(Vcpu& v, std::uint64_t gfn, std::uint32_t offset);
   long initialise_vcpu(Vcpu& caller, Vcpu& t, std::uint64_t arg);
   long bind_port_to_vcpu(Domain& d, std::uint32_t port, std::uint32_t vcpu);

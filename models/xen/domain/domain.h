@@ -56,15 +56,12 @@ struct Domain {
 
   // Memory.
   std::unique_ptr<P2m> p2m;
-  std::uint64_t pages = 0;      // frames it owns
   std::uint64_t max_pages = 0;  // XEN_DOMCTL_max_mem
   Mfn shared_info;              // a Xen heap page; guests see it after XENMAPSPACE_shared_info
   std::uint64_t shared_info_gfn = ~std::uint64_t{0};  // where the guest put it
   Mfn msr_bitmap;
   std::vector<E820Entry> memory_map;
-  std::vector<Mfn> mapped_by_dom0;  // frames of the guest that dom0's daemons use: they outlive their removal
-  std::vector<std::pair<Mfn, unsigned>>
-      xen_pages;  // pages that Xen keeps for the domain (VMCSs, bitmaps), with order
+  std::vector<Mfn> xen_pages;  // that Xen keeps for the domain: shared_info, VMCSs, bitmaps
 
   // Guest policy.
   cpu::CpuidPolicy cpuid;

@@ -75,7 +75,7 @@ long Hypervisor::do_memory_op(Vcpu& v, const Arguments& args) {
       domid_t domid;
       if (!copy_from_guest(v, arg, &domid, sizeof domid)) return -kEfault;
       if (!is_self(domid, d)) return find_domain(domid) ? -kEperm : -kEsrch;
-      if (op == XENMEM_current_reservation) return static_cast<long>(d.pages);
+      if (op == XENMEM_current_reservation) return static_cast<long>(frames.totals(d.domid).pages);
       if (op == XENMEM_maximum_reservation) return static_cast<long>(d.max_pages);
       std::uint64_t last = 0;
       d.p2m->for_each(
@@ -102,7 +102,7 @@ long Hypervisor::do_memory_op(Vcpu& v, const Arguments& args) {
       if (!is_self(domid, d)) return find_domain(domid) ? -kEperm : -kEsrch;
       if (gfn >> 36 || d.p2m->get(Gfn(gfn)).type == P2mType::kInvalid) return -kEnoent;
       const P2mEntry e = d.p2m->get(Gfn(gfn));
-      if (owned_by_xen(d, e.mfn))
+      if (frames.is_xen_heap(e.mfn))
         d.p2m->set(Gfn(gfn), Mfn(0), 0, P2mType::kInvalid);
       else
         remove_page(d, gfn);
@@ -155,12 +155,7 @@ bool Hypervisor::remove_page(Domain& d, std::uint64_t gfn) {
   const auto frame = ram_frame(d, gfn);
   if (!frame) return false;
   if (!d.p2m->set(Gfn(gfn), Mfn(0), 0, P2mType::kInvalid)) return false;
-  if (std::find(d.mapped_by_dom0.begin(), d.mapped_by_dom0.end(), *frame) != d.mapped_by_dom0.end()) {
-    d.xen_pages.emplace_back(*frame, 0u);  // it lives on until the domain is gone
-    --d.pages;
-  } else if (!owned_by_xen(d, *frame)) {
-    release_frame(d, *frame, 0);
-  }
+  if (!frames.is_xen_heap(*frame)) frames.put_allocation(*frame);
   return true;
 }
 
@@ -174,7 +169,7 @@ long Hypervisor::add_to_physmap(Domain& d, unsigned space, std::uint64_t index, 
       break;
     case XENMAPSPACE_gmfn: {
       const auto source = ram_frame(d, index);
-      if (!source || owned_by_xen(d, *source)) return -kEinval;
+      if (!source || frames.is_xen_heap(*source)) return -kEinval;
       if (!d.p2m->set(Gfn(index), Mfn(0), 0, P2mType::kInvalid)) return -kEnomem;
       frame = *source;
       break;

@@ -24,7 +24,7 @@ long Hypervisor::register_vcpu_info(Vcpu& v, std::uint64_t gfn, std::uint32_t of
   if (v.vcpu_info_registered) return -kEinval;
   if (&v != active_->current && !(v.pause_flags & kPauseDown)) return -kEinval;
   const auto frame = ram_frame(v.domain, gfn);
-  if (!frame) return -kEinval;
+  if (!frame || !frames.get_page(*frame, v.domain.domid)) return -kEinval;
   const PhysAddr to = address_of(*frame) + offset;
   std::array<std::uint8_t, sizeof(vcpu_info_t)> old;
   memory.read_bytes(v.vcpu_info, old);

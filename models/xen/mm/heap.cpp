@@ -8,9 +8,13 @@
 namespace xensim::xen {
 
 void Heap::add(Mfn first, std::uint64_t count) {
+  total_pages_ += count;
+  free_range(first, count);
+}
+
+void Heap::free_range(Mfn first, std::uint64_t count) {
   std::uint64_t m = first.value;
   const std::uint64_t end = m + count;
-  total_pages_ += count;
   while (m < end) {
     const auto aligned = static_cast<unsigned>(m == 0 ? kMaxOrder : std::countr_zero(m));
     const auto fits = static_cast<unsigned>(std::bit_width(end - m) - 1);

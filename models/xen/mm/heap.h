@@ -21,6 +21,8 @@ class Heap {
   std::optional<Mfn> allocate(unsigned order);
   // Gives back what allocate() returned, whole or in aligned parts.
   void free(Mfn first, unsigned order);
+  // Gives back any run of frames that were allocated.
+  void free_range(Mfn first, std::uint64_t count);
   std::uint64_t free_pages() const { return free_pages_; }
   std::uint64_t total_pages() const { return total_pages_; }
 

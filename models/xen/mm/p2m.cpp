@@ -44,11 +44,10 @@ unsigned index_at(Gfn g, unsigned level) { return static_cast<unsigned>(g.value 
 
 }  // namespace
 
-P2m::P2m(memory::PhysicalMemory& memory, Heap& heap) : memory_(memory), heap_(heap) {
-  const auto root = heap_.allocate(0);
+P2m::P2m(memory::PhysicalMemory& memory, FrameTable& frames) : memory_(memory), frames_(frames) {
+  const auto root = frames_.allocate_xen();
   if (!root) throw std::bad_alloc();
   root_ = *root;
-  memory_.fill(address_of(root_), 0, kPageSize);
   table_pages_ = 1;
 }
 
@@ -60,7 +59,7 @@ void P2m::free_table(Mfn table, unsigned level) {
       const auto e = memory_.read<std::uint64_t>(address_of(table) + 8 * i);
       if (is_table(e, level)) free_table(Mfn((e & kMfnMask) >> kPageShift), level - 1);
     }
-  heap_.free(table, 0);
+  frames_.free_xen(table);
   --table_pages_;
 }
 
@@ -84,7 +83,7 @@ std::optional<PhysAddr> P2m::entry_address(Gfn gfn, unsigned level, bool create)
 // Replaces a non-table entry (a hole or a large page) by a table with the same meaning.
 bool P2m::split(PhysAddr entry, unsigned level) {
   if (table_pages_ >= table_limit) return false;
-  const auto table = heap_.allocate(0);
+  const auto table = frames_.allocate_xen();
   if (!table) return false;
   ++table_pages_;
   const auto old = memory_.read<std::uint64_t>(entry);

@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "models/memory/physical_memory.h"
-#include "models/xen/mm/heap.h"
+#include "models/xen/mm/frame_table.h"
 #include "sim/base/types.h"
 
 namespace xensim::xen {
@@ -33,8 +33,8 @@ struct P2mEntry {
 
 class P2m {
  public:
-  // The tables come from, and go back to, the heap. Throws std::bad_alloc when the heap has no page for the root.
-  P2m(memory::PhysicalMemory& memory, Heap& heap);
+  // The tables are pages of Xen's own. Throws std::bad_alloc when the heap has none for the root.
+  P2m(memory::PhysicalMemory& memory, FrameTable& frames);
   ~P2m();
   P2m(const P2m&) = delete;
   P2m& operator=(const P2m&) = delete;
@@ -71,7 +71,7 @@ class P2m {
   void free_table(Mfn table, unsigned level);
 
   memory::PhysicalMemory& memory_;
-  Heap& heap_;
+  FrameTable& frames_;
   Mfn root_;
   std::uint64_t table_pages_ = 0;
 };

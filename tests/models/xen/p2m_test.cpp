@@ -11,11 +11,12 @@ namespace {
 struct Fixture {
   memory::PhysicalMemory memory{64 << 20};
   Heap heap;
+  FrameTable frames{memory, heap};
   Fixture() { heap.add(Mfn(256), 8192); }
 };
 
 TEST_CASE_METHOD(Fixture, "A frame that was never set is a hole") {
-  P2m p2m(memory, heap);
+  P2m p2m(memory, frames);
   CHECK(p2m.get(Gfn(0)).type == P2mType::kInvalid);
   CHECK(p2m.get(Gfn(0)).order == 27);
   CHECK(p2m.get(Gfn((std::uint64_t{1} << 36) - 1)).type == P2mType::kInvalid);
@@ -23,7 +24,7 @@ TEST_CASE_METHOD(Fixture, "A frame that was never set is a hole") {
 }
 
 TEST_CASE_METHOD(Fixture, "Frames are found in entries of each size") {
-  P2m p2m(memory, heap);
+  P2m p2m(memory, frames);
   REQUIRE(p2m.set(Gfn(5), Mfn(1000), 0, P2mType::kRamRw));
   REQUIRE(p2m.set(Gfn(512), Mfn(1024), 9, P2mType::kRamRw));
   REQUIRE(p2m.set(Gfn(262144), Mfn(262144), 18, P2mType::kRamRw));
@@ -40,7 +41,7 @@ TEST_CASE_METHOD(Fixture, "Frames are found in entries of each size") {
 }
 
 TEST_CASE_METHOD(Fixture, "A change inside a large entry splits it and leaves its other frames alone") {
-  P2m p2m(memory, heap);
+  P2m p2m(memory, frames);
   REQUIRE(p2m.set(Gfn(262144), Mfn(262144), 18, P2mType::kRamRw));
   REQUIRE(p2m.set(Gfn(262144 + 700), Mfn(0), 0, P2mType::kInvalid));
   CHECK(p2m.get(Gfn(262144 + 700)).type == P2mType::kInvalid);
@@ -54,7 +55,7 @@ TEST_CASE_METHOD(Fixture, "A change inside a large entry splits it and leaves it
 }
 
 TEST_CASE_METHOD(Fixture, "A read-only frame has no write right in its entry; an emulated one has none at all") {
-  P2m p2m(memory, heap);
+  P2m p2m(memory, frames);
   const auto entry_of = [&](std::uint64_t gfn) {
     std::uint64_t table = p2m.eptp() >> kPageShift;
     std::uint64_t e = 0;
@@ -75,7 +76,7 @@ TEST_CASE_METHOD(Fixture, "A read-only frame has no write right in its entry; an
 }
 
 TEST_CASE_METHOD(Fixture, "An exposed page leads outside RAM, and nowhere again afterwards") {
-  P2m p2m(memory, heap);
+  P2m p2m(memory, frames);
   REQUIRE(p2m.set(Gfn(0xfee00), Mfn(0), 0, P2mType::kMmioEmulated));
   p2m.expose(Gfn(0xfee00), true);
   CHECK(p2m.get(Gfn(0xfee00)).type == P2mType::kMmioEmulated);
@@ -87,7 +88,7 @@ TEST_CASE_METHOD(Fixture, "An exposed page leads outside RAM, and nowhere again 
 TEST_CASE_METHOD(Fixture, "Every table page goes back to the heap, and the limit on them holds") {
   const std::uint64_t before = heap.free_pages();
   {
-    P2m p2m(memory, heap);
+    P2m p2m(memory, frames);
     p2m.table_limit = 40;
     unsigned set = 0;
     for (std::uint64_t i = 0; i < 64; ++i) set += p2m.set(Gfn(i << 18), Mfn(300), 0, P2mType::kRamRw);
@@ -103,13 +104,14 @@ TEST_CASE_METHOD(Fixture, "Every table page goes back to the heap, and the limit
 TEST_CASE_METHOD(Fixture, "Without table pages a change fails and changes nothing") {
   Heap small;
   small.add(Mfn(256), 2);
-  P2m p2m(memory, small);
+  FrameTable few(memory, small);
+  P2m p2m(memory, few);
   CHECK_FALSE(p2m.set(Gfn(0), Mfn(300), 0, P2mType::kRamRw));
   CHECK(p2m.get(Gfn(0)).type == P2mType::kInvalid);
 }
 
 TEST_CASE_METHOD(Fixture, "The p2m agrees with a plain map over 5,000 random changes") {
-  P2m p2m(memory, heap);
+  P2m p2m(memory, frames);
   std::map<std::uint64_t, std::uint64_t> expected;
   Rng random(3, "p2m");
   for (unsigned n = 0; n < 5'000; ++n) {
