@@ -13,6 +13,8 @@ namespace xensim::xen {
 namespace {
 
 constexpr std::uint64_t kMmioHole = 0xfc000000, kFourGib = 0x100000000;
+// What libxl lets a domain have beyond its memory (LIBXL_MAXMEM_CONSTANT): the special pages, and a little more.
+constexpr std::uint64_t kSlackPages = 256;
 constexpr std::uint32_t kE820Ram = 1, kE820Reserved = 2;
 
 std::shared_ptr<std::vector<std::uint8_t>> make_bytes(std::size_t n) {
@@ -28,7 +30,7 @@ BuildPlan plan_pvh(const BuildRequest& r) {
   plan.low_memory_end = std::min(ram, kMmioHole);
   plan.high_memory_end = ram > kMmioHole ? kFourGib + (ram - kMmioHole) : 0;
   plan.pages = ram >> kPageShift;
-  plan.max_pages = (std::max(r.max_memory_mib, r.memory_mib) << 20 >> kPageShift) + kSpecialPages;
+  plan.max_pages = (std::max(r.max_memory_mib, r.memory_mib) << 20 >> kPageShift) + kSlackPages;
   plan.entry = image.phys32_entry;
   for (const ElfSegment& s : image.segments)
     plan.ranges.push_back({s.physical, r.kernel, s.file_offset, s.file_size, s.memory_size});
