@@ -19,6 +19,7 @@ MAY_INCLUDE = {
     "models/cpu": ["sim", "models/memory"],
     "models/xen/sched": ["sim"],
     "models/xen": ["sim", "models/memory", "models/cpu"],
+    "models/dom0/xenstored": ["sim"],
     "models/dom0": ["sim", "models/memory", "models/cpu", "models/xen"],
     "models/machine": ["sim", "models"],
     "tools": ["sim", "models"],
