@@ -88,10 +88,19 @@ ModelAction Toolstack::create(std::size_t i) {
 // smaller ones, as libxenguest does.
 ModelAction Toolstack::populate() {
   xen::Domain& d = domain();
+  if (next_extent_ == 0) {
+    const long r = xen::reserve_memory(hypervisor_, d, specs_[current_].plan);
+    if (r == -xen::kErestart) return ModelAction::hypercall();
+    if (r != 0)
+      throw UserError(specs_[current_].name, "the machine has not as much memory left",
+                      "raise /memory/size or lower memory");
+  }
+  hypervisor_.cost.charge(*hypervisor_.here().pcpu, xen::Path::kMemoryOp);
   std::uint64_t done = 0;
   while (next_extent_ < extents_.size() && done < config_.extents_per_call) {
+    if (done > 0 && hypervisor_.hypercall_preempted()) break;
     const xen::Extent e = extents_[next_extent_];
-    if (hypervisor_.populate(d, Gfn(e.gfn), e.order)) {
+    if (xen::place_extent(hypervisor_, d, e)) {
       ++next_extent_;
       ++done;
       continue;
@@ -101,12 +110,10 @@ ModelAction Toolstack::populate() {
                       "raise /memory/size or lower memory");
     std::vector<xen::Extent> smaller;
     const unsigned order = e.order - 9;
-    for (std::uint64_t k = 0; k < 512; ++k) smaller.push_back({e.gfn + (k << order), order});
+    for (std::uint64_t k = 0; k < 512; ++k) smaller.push_back({e.gfn + (k << order), order, e.on_demand});
     extents_.erase(extents_.begin() + static_cast<std::ptrdiff_t>(next_extent_));
     extents_.insert(extents_.begin() + static_cast<std::ptrdiff_t>(next_extent_), smaller.begin(), smaller.end());
   }
-  hypervisor_.cost.charge(*hypervisor_.here().pcpu, xen::Path::kMemoryOp);
-  hypervisor_.cost.charge_many(*hypervisor_.here().pcpu, xen::Path::kPopulatePage, done);
   if (next_extent_ == extents_.size()) step_ = Step::kFill;
   return ModelAction::hypercall();
 }

@@ -8,8 +8,18 @@
 
 namespace xensim::machine {
 
+void describe(NodeConfig& c, config::Visitor& v) {
+  v(c.size, {"size", "bytes", "RAM of the node", "design", config::multiple_of(4096, 1 << 20, 1ull << 42)});
+  v(c.cpus, {"cpus", "count", "pCPUs of the node", "design", config::between(0, memory::CacheSystem::kMostCpus)});
+}
+
 void describe(MemoryConfig& c, config::Visitor& v) {
   v(c.size, {"size", "bytes", "RAM of the machine", "design", config::multiple_of(4096, 64 << 20, 1ull << 42)});
+  v(c.nodes,
+    {"nodes", "",
+     "NUMA nodes, in ascending order of addresses and pCPUs: their sizes and pCPUs add up to the machine's; "
+     "none: one node",
+     "design"});
   describe(c.caches, v);
 }
 
@@ -76,6 +86,27 @@ std::set<std::string> keys_of(const config::Json& schema) {
   return keys;
 }
 
+void check_nodes(const MachineConfig& m, const config::Document& d) {
+  if (m.memory.nodes.empty()) return;
+  std::uint64_t size = 0, cpus = 0;
+  for (const NodeConfig& n : m.memory.nodes) {
+    size += n.size;
+    cpus += n.cpus;
+  }
+  const std::string place = d.place("/machine/memory/nodes");
+  if (m.memory.nodes.size() > xen::Heap::kMaxNodes)
+    throw UserError(place, std::to_string(m.memory.nodes.size()) + " nodes are too many", "give at most 64");
+  if (size != m.memory.size)
+    throw UserError(place,
+                    "the nodes have " + std::to_string(size >> 20) + " MiB and the machine " +
+                        std::to_string(m.memory.size >> 20) + " MiB",
+                    "make them equal");
+  if (cpus != m.cpu.count)
+    throw UserError(
+        place, "the nodes have " + std::to_string(cpus) + " pCPUs and the machine " + std::to_string(m.cpu.count),
+        "make them equal");
+}
+
 std::string first_token(const std::string& assignment) {
   if (assignment.empty() || assignment[0] != '/') return "";
   return assignment.substr(1, assignment.find_first_of("/=", 1) - 1);
@@ -117,6 +148,7 @@ ScenarioConfig load_scenario(const std::string& path, const std::vector<std::str
   for (const std::string& file : more_domains) c.domains.push_back({file, ""});
   for (DomainFile& f : c.domains)
     if (f.text.empty()) f.text = read_file(f.file, 1 << 20);
+  check_nodes(c.machine, d);
   for (const std::string& t : c.trace)
     if (t != "xentrace" && t != "perfetto" && t != "text" && t != "none")
       throw UserError(d.place("/trace"), "\"" + t + "\" is no kind of trace",
@@ -167,7 +199,7 @@ std::vector<CheckedDomain> check_domains(const ScenarioConfig& scenario) {
         throw UserError(f.file, "a domain named \"" + d.name + "\" exists already (" + other.config.file + ")",
                         "give it another name");
     // Xen's own pages for a domain: the paging pool, and VMCSs, shared info and the like.
-    const std::uint64_t overhead = (xen::paging_pages(d.maxvcpus, d.memory_mib << 8) >> 8) + 1;
+    const std::uint64_t overhead = (xen::paging_pages(d.maxvcpus, std::max(d.memory_mib, d.maxmem_mib) << 8) >> 8) + 2;
     wanted += d.memory_mib + overhead;
     if (d.memory_mib + overhead > available)
       throw UserError(f.file,
@@ -193,6 +225,7 @@ std::vector<CheckedDomain> check_domains(const ScenarioConfig& scenario) {
       throw UserError(f.file, "maxvcpus = " + std::to_string(d.maxvcpus) + " is above 128", "lower it");
     c.spec.parameters.scheduling = {d.cpu_weight, d.cap};
     c.spec.parameters.max_pages = c.spec.plan.max_pages;
+    c.spec.parameters.ram_pages = c.spec.plan.pages;
     for (unsigned i = 0; i < d.maxvcpus && !d.cpus.empty(); ++i)
       c.spec.parameters.hard_affinity.push_back(
           config::expand_cpus(d.cpus[std::min<std::size_t>(i, d.cpus.size() - 1)], m.cpu.count, f.file));

@@ -16,8 +16,15 @@
 
 namespace xensim::machine {
 
+struct NodeConfig {
+  std::uint64_t size = 1ull << 30;
+  std::uint32_t cpus = 1;
+};
+void describe(NodeConfig& c, config::Visitor& v);
+
 struct MemoryConfig {
   std::uint64_t size = 2ull << 30;
+  std::vector<NodeConfig> nodes;
   memory::CacheSystemConfig caches;
 };
 void describe(MemoryConfig& c, config::Visitor& v);

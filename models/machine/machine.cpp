@@ -64,7 +64,9 @@ Machine::Machine(sc_core::sc_module_name name, const ScenarioConfig& s, std::vec
     core.set_timing(scenario.timing == Timing::kInorder ? cpu::TimingKind::kInorder
                                                         : cpu::TimingKind::kFunctional);
   }
-  hypervisor = std::make_unique<xen::Hypervisor>(m.xen, memory, pcpus, *tracer, m.seed);
+  xen::HypervisorConfig xen_config = m.xen;
+  for (const NodeConfig& n : m.memory.nodes) xen_config.nodes.push_back({n.size, n.cpus});
+  hypervisor = std::make_unique<xen::Hypervisor>(xen_config, memory, pcpus, *tracer, m.seed);
   hypervisor->on_guest_console_io = [sink](xen::Domain& d, std::string_view text) { sink(d.domid, text); };
 
   memory_module_ = std::make_unique<MemoryModule>("memory", memory, clock_.time(1));

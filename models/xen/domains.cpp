@@ -4,6 +4,8 @@
 #include <cstring>
 
 #include "models/xen/hypervisor.h"
+#include "models/xen/mm/allocation.h"
+#include "models/xen/mm/physmap.h"
 #include "sim/base/error.h"
 #include "sim/base/expects.h"
 
@@ -58,7 +60,9 @@ Domain& Hypervisor::create_domain(domid_t domid, DomainKind kind, const DomainPa
   if (kind == DomainKind::kPvh) {
     d.p2m = std::make_unique<P2m>(memory, frames);
     d.p2m->accessed_dirty = config.ept_ad;
-    d.p2m->table_limit = paging_pages(parameters.max_vcpus, parameters.max_pages);
+    d.p2m->use_1gb = config.ept_1gb;
+    d.p2m->use_2mb = config.ept_2mb;
+    d.p2m->table_limit = paging_pages(parameters.max_vcpus, std::max(parameters.max_pages, parameters.ram_pages));
     d.msr_bitmap = allocate_xen_page(d);
     memory.fill(address_of(d.msr_bitmap), 0xff, kPageSize);
     d.cpuid = guest_policy(d);
@@ -67,6 +71,7 @@ Domain& Hypervisor::create_domain(domid_t domid, DomainKind kind, const DomainPa
   tracer.name_domain(domid, d.name);
   tracer.dom_add(active_->pcpu->index, now(), domid);
 
+  std::uint64_t nodes = 0;
   std::vector<sched::PcpuId> all;
   for (const PcpuState& c : pcpus) all.push_back(c.pcpu->index);
   for (unsigned i = 0; i < parameters.max_vcpus; ++i) {
@@ -98,6 +103,7 @@ Domain& Hypervisor::create_domain(domid_t domid, DomainKind kind, const DomainPa
     info.initial_pcpu = info.hard_affinity[(units_made_++) % info.hard_affinity.size()];
     v.processor = info.initial_pcpu;
     v.hard_affinity = info.hard_affinity;
+    for (const sched::PcpuId p : v.hard_affinity) nodes |= std::uint64_t{1} << node_of(p);
     policy->add_unit(info, ns(now()));
     if (kind == DomainKind::kModel) {
       v.model = std::make_unique<ModelState>();
@@ -110,6 +116,8 @@ Domain& Hypervisor::create_domain(domid_t domid, DomainKind kind, const DomainPa
       v.pause_flags = kPauseDown | kPausePaused;
     }
   }
+  // Memory near the pCPUs it may use (domain_update_node_affinity).
+  if (nodes != 0) d.node_affinity = nodes;
   if (domains_stats_) add_domain_stats(d);
   return d;
 }
@@ -171,24 +179,12 @@ void Hypervisor::crash_domain(Domain& d, const std::string& why) {
 }
 
 bool Hypervisor::populate(Domain& d, Gfn gfn, unsigned order) {
-  const std::uint64_t n = std::uint64_t{1} << order;
-  if (frames.totals(d.domid).pages + n > d.max_pages) return false;
-  const auto m = frames.allocate(d.domid, order);
-  if (!m) return false;
-  if (!d.p2m->set(gfn, *m, order, P2mType::kRamRw)) {
-    for (std::uint64_t i = 0; i < n; ++i) frames.put_allocation(Mfn(m->value + i));
-    return false;
-  }
-  tracer.set_p2m_entry(active_->pcpu->index, gfn.value, m->value, static_cast<std::uint32_t>(P2mType::kRamRw),
-                       d.domid, order);
-  return true;
+  const auto m = allocate_pages(*this, d, order);
+  return m && physmap::add_page(*this, d, gfn.value, *m, order) == 0;
 }
 
-// A frame leaves its domain: areas in which Xen writes by address, without a reference, are no more.
-void Hypervisor::frame_released(domid_t owner, Mfn m) {
-  const Domain* d = find_domain(owner);
-  if (!d) return;
-  for (const auto& v : d->vcpus)
+void Hypervisor::forget_areas(Domain& d, Mfn m) {
+  for (const auto& v : d.vcpus)
     for (GuestArea* a : {&v->runstate_area, &v->time_area})
       if (a->valid && (mfn_of(a->first) == m || mfn_of(a->second) == m)) a->valid = false;
 }
@@ -217,6 +213,7 @@ void Hypervisor::destroy_domain(domid_t domid) {
     for (PcpuState& c : pcpus) c.pcpu->core.mmu.invept(1, eptp);
   }
   d.p2m.reset();
+  pod::empty_cache(d);
   for (auto& v : d.vcpus)
     if (v->vcpu_info_registered) frames.put_page(mfn_of(v->vcpu_info));
   frames.relinquish(domid);

@@ -4,10 +4,13 @@
 
 #include "models/cpu/mmu/walker.h"
 #include "models/xen/hypervisor.h"
+#include "models/xen/mm/physmap.h"
 
 namespace xensim::xen {
 
-bool Hypervisor::translate_guest(Vcpu& v, std::uint64_t linear, bool write, PhysAddr& out) {
+// On the way, what is populated on demand, shared, or the like becomes what the access needs. discard: the page
+// drops writes.
+bool Hypervisor::translate_guest(Vcpu& v, std::uint64_t linear, bool write, PhysAddr& out, bool* discard) {
   const cpu::Core& core = active_->pcpu->core;
   cpu::PagingContext context;
   context.cr0 = core.st.cr0;
@@ -18,11 +21,21 @@ bool Hypervisor::translate_guest(Vcpu& v, std::uint64_t linear, bool write, Phys
   context.ept = true;
   context.eptp = v.domain.p2m->eptp();
   context.physical_bits = core.config.physical_bits;
-  const cpu::WalkResult r = cpu::walk(context, memory, LinearAddr(linear),
-                                      write ? cpu::Access::kWrite : cpu::Access::kRead, cpu::View::kSupervisorAc);
-  if (r.status != cpu::WalkStatus::kOk || !memory.contains(r.physical, 1)) return false;
-  out = r.physical;
-  return true;
+  // Four tables and the page can each want something done about them.
+  for (unsigned attempt = 0; attempt < 16; ++attempt) {
+    const cpu::WalkResult r =
+        cpu::walk(context, memory, LinearAddr(linear), write ? cpu::Access::kWrite : cpu::Access::kRead,
+                  cpu::View::kSupervisorAc);
+    out = r.physical;
+    if (r.status == cpu::WalkStatus::kOk) return memory.contains(r.physical, 1);
+    if (r.status != cpu::WalkStatus::kEptViolation) return false;
+    const std::uint64_t gfn = r.guest_physical.value >> kPageShift;
+    const P2mEntry before = v.domain.p2m->get(Gfn(gfn));
+    if (write && discard && is_discard_write(before.type)) return *discard = true;
+    const P2mEntry after = physmap::get(*this, v.domain, gfn, write ? physmap::kWrite : physmap::kAllocate);
+    if (after.type == before.type && after.mfn == before.mfn) return false;
+  }
+  return false;
 }
 
 bool Hypervisor::copy_from_guest(Vcpu& v, std::uint64_t linear, void* out, std::uint64_t size) {
@@ -44,8 +57,9 @@ bool Hypervisor::copy_to_guest(Vcpu& v, std::uint64_t linear, const void* in, st
   while (size > 0) {
     const std::uint64_t n = std::min(size, kPageSize - (linear & kPageMask));
     PhysAddr a;
-    if (!translate_guest(v, linear, true, a)) return false;
-    memory.write_bytes(a, {from, n});
+    bool discard = false;
+    if (!translate_guest(v, linear, true, a, &discard)) return false;
+    if (!discard) memory.write_bytes(a, {from, n});
     from += n;
     linear += n;
     size -= n;
@@ -53,9 +67,8 @@ bool Hypervisor::copy_to_guest(Vcpu& v, std::uint64_t linear, const void* in, st
   return true;
 }
 
-std::optional<Mfn> Hypervisor::ram_frame(const Domain& d, std::uint64_t gfn) const {
-  if (!d.p2m || gfn >> 36) return std::nullopt;
-  const P2mEntry e = d.p2m->get(Gfn(gfn));
+std::optional<Mfn> Hypervisor::ram_frame(Domain& d, std::uint64_t gfn) {
+  const P2mEntry e = physmap::get(*this, d, gfn, physmap::kWrite);
   if (e.type != P2mType::kRamRw) return std::nullopt;
   return e.mfn;
 }

@@ -22,6 +22,14 @@ void describe(HypervisorConfig& c, config::Visitor& v) {
     {"dom0_mem", "bytes", "memory that dom0 keeps", "design", config::multiple_of(4096, 1 << 20, 1ull << 40)});
   v(c.xen_memory,
     {"xen_mem", "bytes", "memory of Xen itself", "design", config::multiple_of(4096, 8 << 20, 1ull << 36)});
+  v(c.boot_scrub,
+    {"bootscrub", "",
+     "when free memory is cleared first: on: before the run begins; idle: by idle pCPUs, from then on; "
+     "off: never",
+     "design (Xen: idle, long over when a run begins)"});
+  v(c.scrub_domheap,
+    {"scrub_domheap", "", "what a living domain gives back is cleared, too, as a dead one's memory is",
+     "design (Xen: off, so that the next domain can read it)"});
   v(c.wallclock_seconds, {"wallclock", "s", "wall-clock time at reset, seconds since 1970", "design"});
   v(c.verbose_debug,
     {"verbose_debug", "", "as a debug build of Xen: guests may write to Xen's console (CONSOLEIO_write)",
@@ -47,16 +55,14 @@ Hypervisor::Hypervisor(const HypervisorConfig& cfg, memory::PhysicalMemory& mem,
   // Xen itself sits in the first megabytes; the rest is the heap's. Frame 0 is nobody's, so that 0 is never a
   // frame.
   const std::uint64_t first = config.xen_memory >> kPageShift;
-  const std::uint64_t low_end = std::min(mem.end().value, memory::PhysicalMemory::kHoleStart) >> kPageShift;
   if (first + (config.dom0_memory >> kPageShift) >= mem.size() >> kPageShift)
     throw UserError("/memory/size", "the machine has too little memory for Xen and dom0",
                     "give it more, or lower /xen/dom0_mem");
+  frames.scrub_domheap = config.scrub_domheap;
   frames.reserve(Mfn(0), first);
-  frames.on_release = [this](domid_t owner, Mfn m) { frame_released(owner, m); };
-  heap.add(Mfn(first), low_end - first);
-  if (mem.end().value > memory::PhysicalMemory::kHoleEnd)
-    heap.add(Mfn(memory::PhysicalMemory::kHoleEnd >> kPageShift),
-             (mem.end().value - memory::PhysicalMemory::kHoleEnd) >> kPageShift);
+  frames.on_release = [this](domid_t owner, Mfn m) {
+    if (Domain* d = find_domain(owner)) forget_areas(*d, m);
+  };
   pcpus.resize(cpus.size());
   for (std::size_t i = 0; i < cpus.size(); ++i) {
     pcpus[i].pcpu = cpus[i].get();
@@ -65,9 +71,58 @@ Hypervisor::Hypervisor(const HypervisorConfig& cfg, memory::PhysicalMemory& mem,
     cpus[i]->core.native_root = true;
   }
   active_ = &pcpus[0];
+  boot_heap();
 }
 
-Hypervisor::~Hypervisor() = default;
+// What goes with the domains is no news to them.
+Hypervisor::~Hypervisor() { frames.on_release = nullptr; }
+
+std::span<const std::string_view> names_of(BootScrub) {
+  static constexpr std::array<std::string_view, 3> kNames{"off", "on", "idle"};
+  return kNames;
+}
+
+// RAM above Xen's own becomes the heap's, in the nodes that the machine says: each has the next part of RAM, and
+// the next pCPUs.
+void Hypervisor::boot_heap() {
+  constexpr std::uint64_t kHoleStart = memory::PhysicalMemory::kHoleStart >> kPageShift,
+                          kHoleEnd = memory::PhysicalMemory::kHoleEnd >> kPageShift;
+  const std::uint64_t end = memory.end().value >> kPageShift;
+  node_of_pcpu_.assign(pcpus.size(), 0);
+  std::vector<Heap::Range> ranges;
+  std::uint64_t at = 0;
+  std::size_t cpu = 0;
+  for (unsigned n = 0; n < config.nodes.size(); ++n) {
+    for (std::uint64_t left = config.nodes[n].size >> kPageShift; left > 0;) {
+      if (at == kHoleStart) at = kHoleEnd;
+      const std::uint64_t count = std::min(left, (at < kHoleStart ? kHoleStart : end) - at);
+      ranges.push_back({Mfn(at), count, n});
+      at += count;
+      left -= count;
+    }
+    for (std::uint32_t i = 0; i < config.nodes[n].cpus; ++i) node_of_pcpu_[cpu++] = n;
+  }
+  if (!ranges.empty()) heap.set_nodes(std::move(ranges));
+  const std::uint64_t first = config.xen_memory >> kPageShift;
+  const bool dirty = config.boot_scrub == BootScrub::kIdle;
+  heap.add(Mfn(first), std::min(end, kHoleStart) - first, dirty);
+  if (end > kHoleEnd) heap.add(Mfn(kHoleEnd), end - kHoleEnd, dirty);
+}
+
+// The idle loop's work, if there is any: clears a few dirty pages of the pCPU's node, or of one without pCPUs
+// (scrub_free_pages).
+bool Hypervisor::scrub_when_idle(PcpuState& c) {
+  const unsigned own = node_of(c.pcpu->index);
+  for (unsigned i = 0; i < heap.nodes(); ++i) {
+    const unsigned node = (own + i) % heap.nodes();
+    if (heap.dirty_pages(node) == 0) continue;
+    if (node != own && std::find(node_of_pcpu_.begin(), node_of_pcpu_.end(), node) != node_of_pcpu_.end())
+      continue;
+    cost.charge_many(*c.pcpu, Path::kScrubPage, frames.scrub(node));
+    return true;
+  }
+  return false;
+}
 
 // Xen's start on one pCPU: VMX on, APIC on, the idle vCPU runs. The boot itself is not a hot path and takes no
 // time.
@@ -122,6 +177,7 @@ Cycles Hypervisor::run(cpu::Pcpu& pcpu, Cycles until) {
     program_timer(c);
     if (pcpu.core.now >= until) return pcpu.core.now;
     if (!c.current) {
+      if (scrub_when_idle(c)) continue;
       const Cycles next = pcpu.next_deadline();
       if (next > until) return next;
       if (next > pcpu.core.now) pcpu.core.advance(next - pcpu.core.now, cpu::CpiCategory::kIdle);

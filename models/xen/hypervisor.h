@@ -38,11 +38,23 @@ namespace xensim::xen {
 // Host vectors (Xen's asm-x86/irq-vectors.h).
 inline constexpr std::uint8_t kLocalTimerVector = 0xfa, kEventCheckVector = 0xfc;
 
+// When the heap's pages are cleared first (bootscrub=).
+enum class BootScrub : std::uint8_t { kOff, kOn, kIdle };
+std::span<const std::string_view> names_of(BootScrub);
+
+struct NumaNode {
+  std::uint64_t size = 0;  // bytes of RAM
+  std::uint32_t cpus = 0;
+};
+
 struct HypervisorConfig {
   std::string scheduler = "credit2";
   sched::PoliciesConfig schedulers;
   std::uint64_t dom0_memory = 256ull << 20;
   std::uint64_t xen_memory = 32ull << 20;
+  BootScrub boot_scrub = BootScrub::kOn;
+  bool scrub_domheap = true;
+  std::vector<NumaNode> nodes;                      // the machine's; none: one node
   std::uint32_t wallclock_seconds = 1'767'225'600;  // 2026-01-01 00:00:00 UTC
   bool verbose_debug = false;
   bool ept_1gb = true, ept_2mb = true, ept_ad = true, ple = true;
@@ -83,6 +95,7 @@ struct DomainParametersForCreate {
   sched::DomainParameters scheduling;
   std::vector<std::vector<sched::PcpuId>> hard_affinity;  // per vCPU; empty: all pCPUs
   std::uint64_t max_pages = 0;
+  std::uint64_t ram_pages = 0;  // that its physmap has room for, by which its paging pool is sized; 0: max_pages
 };
 
 class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
@@ -128,6 +141,7 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   // Local time of the pCPU whose software runs at the moment.
   Cycles now() const { return active_->pcpu->core.now; }
   PcpuState& here() { return *active_; }
+  unsigned node_of(sched::PcpuId p) const { return node_of_pcpu_[p]; }
   TimerId add_timer(sched::PcpuId pcpu, Cycles deadline, TimerAction action, std::uint64_t data);
   void remove_timer(TimerId& id);
   // A vCPU's TSC at a core time.
@@ -202,9 +216,9 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   // --- Guest memory (guest_memory.cpp): the current vCPU's linear addresses. false: a page is not there.
   bool copy_from_guest(Vcpu& v, std::uint64_t linear, void* out, std::uint64_t size);
   bool copy_to_guest(Vcpu& v, std::uint64_t linear, const void* in, std::uint64_t size);
-  bool translate_guest(Vcpu& v, std::uint64_t linear, bool write, PhysAddr& out);
+  bool translate_guest(Vcpu& v, std::uint64_t linear, bool write, PhysAddr& out, bool* discard = nullptr);
   // A frame of RAM of the domain; nullopt if it is not plain RAM.
-  std::optional<Mfn> ram_frame(const Domain& d, std::uint64_t gfn) const;
+  std::optional<Mfn> ram_frame(Domain& d, std::uint64_t gfn);
 
   // --- Guest time (time.cpp).
   void update_time_info(Vcpu& v);
@@ -218,6 +232,16 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
 
   // --- Hypercalls (hypercall/dispatch.cpp). Handles the VMCALL of the current vCPU.
   void hypercall(Vcpu& v);
+
+  // Something waits that a long hypercall should let through; and how it does so: the guest calls again.
+  bool hypercall_preempted();
+  void continue_hypercall(bool wide, std::uint64_t first_argument);
+  // The domain's p2m changed: no pCPU may use what it cached of it.
+  void flush_domain(Domain& d);
+  // A frame leaves its place in the domain: registered areas in it, which hold no reference, are no more.
+  void forget_areas(Domain& d, Mfn m);
+  // Where the machine-to-physical table is: in Xen's own memory.
+  static constexpr std::uint64_t kMachineToPhysicalFrame = 4096;
 
   long set_watchdog(Domain& d, std::uint32_t id, std::uint32_t timeout_seconds);
 
@@ -236,7 +260,9 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   void add_stats(stats::Group& root);
 
  private:
+  void boot_heap();
   void boot_pcpu(PcpuState& c);
+  bool scrub_when_idle(PcpuState& c);
   void handle_host_interrupts(PcpuState& c);
   void do_timers(PcpuState& c);
   void program_timer(PcpuState& c);
@@ -266,12 +292,6 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   long do_poll(Vcpu& v, const Arguments& args);
   long do_event_channel_op(Vcpu& v, const Arguments& args);
   long do_hvm_op(Vcpu& v, const Arguments& args);
-  long add_to_physmap(Domain& d, unsigned space, std::uint64_t index, std::uint64_t gfn);
-  bool populate_extent(Domain& d, std::uint64_t gfn, unsigned order);
-  bool hypercall_preempted();
-  bool remove_page(Domain& d, std::uint64_t gfn);
-  void flush_domain(Domain& d);
-  void frame_released(domid_t owner, Mfn m);
   long register_vcpu_info(Vcpu& v, std::uint64_t gfn, std::uint32_t offset);
   long initialise_vcpu(Vcpu& caller, Vcpu& t, std::uint64_t arg);
   long bind_port_to_vcpu(Domain& d, std::uint32_t port, std::uint32_t vcpu);
@@ -312,6 +332,7 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   trace::VcpuId trace_id(const Vcpu& v) const { return {v.domain.domid, static_cast<std::uint16_t>(v.id)}; }
 
   PcpuState* active_ = nullptr;
+  std::vector<unsigned> node_of_pcpu_;
   std::vector<Vcpu*> units_;
   std::uint64_t units_made_ = 0;
   // The hypercall in progress was cut short: the guest executes its VMCALL again, with the arguments as they are
@@ -321,6 +342,12 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   std::map<std::uint64_t, TimerId> policy_timers_;
   SpinLock sched_lock_;
   bool emulating_ = false;
+  // Pages that are exposed while an instruction is emulated, with what they hide.
+  struct EmulatedPage {
+    std::uint64_t gfn, entry;
+    Mfn frame;  // kNoMfn: nothing behind it
+  };
+  std::vector<EmulatedPage> emulated_;
   Cycles end_ = 0;
   stats::Group* domains_stats_ = nullptr;
 };

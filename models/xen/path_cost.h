@@ -37,7 +37,15 @@ enum class Path : std::uint8_t {
   kHypercallCommon,
   kXenVersion,
   kMemoryOp,
-  kPopulatePage,  // per extent
+  kMemoryOpQuery,     // those that only say a number
+  kPopulatePage,      // per extent
+  kPopulateFrame,     // per further frame of an extent
+  kReleasePage,       // per frame
+  kAddToPhysmap,      // per further frame
+  kScrubPage,         // clear a dirty page
+  kP2mLookup,         // in loops over guest frames
+  kPodPopulate,       // a demand fault, without the search for a frame
+  kPodZeroCheckWord,  // eight bytes of a page
   kGrantTableOp,
   kVmAssist,
   kVcpuOp,

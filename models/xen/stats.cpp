@@ -117,6 +117,18 @@ void Hypervisor::add_stats(stats::Group& root) {
   stats::Group& heap_stats = root.group("heap", "Xen's page heap");
   heap_stats.add("total_pages", "pages", "pages given to the heap", [this] { return heap.total_pages(); });
   heap_stats.add("free_pages", "pages", "pages free at the end", [this] { return heap.free_pages(); });
+  heap_stats.add("claimed_pages", "pages", "claimed and not allocated yet", [this] { return frames.claimed(); });
+  heap_stats.add("dirty_pages", "pages", "free, to be cleared", [this] {
+    std::uint64_t n = 0;
+    for (unsigned node = 0; node < heap.nodes(); ++node) n += heap.dirty_pages(node);
+    return n;
+  });
+  if (heap.nodes() > 1)
+    for (unsigned node = 0; node < heap.nodes(); ++node) {
+      stats::Group& s = heap_stats.group("node", node);
+      s.add("total_pages", "pages", "", [this, node] { return heap.total_pages(node); });
+      s.add("free_pages", "pages", "", [this, node] { return heap.free_pages(node); });
+    }
   for (auto& [domid, d] : domains) add_domain_stats(*d);
 }
 
@@ -129,6 +141,15 @@ void Hypervisor::add_domain_stats(Domain& d) {
   });
   g.add("created", "cycles", "when it was created", &d.created_at);
   g.add("ended", "cycles", "when it shut down", &d.ended_at);
+  stats::Group& memory_stats = g.group("memory", "its memory at the end, and what populate-on-demand did");
+  memory_stats.add("pages", "pages", "that it has", [this, &d] { return frames.totals(d.domid).pages; });
+  memory_stats.add("max_pages", "pages", "that it may have", &d.max_pages);
+  memory_stats.add("pod_entries", "pages", "not populated yet", &d.pod.entries);
+  memory_stats.add("pod_cache", "pages", "in the populate-on-demand cache", &d.pod.count);
+  memory_stats.add("pod_populated", "pages", "by demand faults", &d.pod.populated);
+  memory_stats.add("pod_zero_reclaimed", "pages", "taken back because they were zero", &d.pod.zero_reclaimed);
+  memory_stats.add("pod_splintered", "count", "2 MiB entries broken for want of a 2 MiB block", &d.pod.splintered);
+  memory_stats.add("pod_sweeps", "count", "emergency sweeps for zero pages", &d.pod.sweeps);
   for (auto& owned : d.vcpus) {
     Vcpu& v = *owned;
     stats::Group& s = g.group("vcpu", v.id);

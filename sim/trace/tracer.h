@@ -199,6 +199,15 @@ class Tracer {
   void decrease_reservation(PcpuId p, std::uint64_t gfn, std::uint16_t domid, unsigned order) {
     untimed(p, TRC_MEM_DECREASE_RESERVATION, low(gfn), high(gfn), word(order) << 16 | domid, 0u);
   }
+  void pod_populate(PcpuId p, std::uint64_t gfn, std::uint64_t mfn, std::uint16_t domid, unsigned order) {
+    untimed(p, TRC_MEM_POD_POPULATE, low(gfn), high(gfn), low(mfn), high(mfn), word(order) << 16 | domid, 0u);
+  }
+  void pod_zero_reclaim(PcpuId p, std::uint64_t gfn, std::uint64_t mfn, std::uint16_t domid, unsigned order) {
+    untimed(p, TRC_MEM_POD_ZERO_RECLAIM, low(gfn), high(gfn), low(mfn), high(mfn), word(order) << 16 | domid, 0u);
+  }
+  void pod_superpage_splinter(PcpuId p, std::uint64_t gfn, std::uint16_t domid) {
+    untimed(p, TRC_MEM_POD_SUPERPAGE_SPLINTER, low(gfn), high(gfn), word(domid), 0u);
+  }
   void grant_map(PcpuId p, Cycles t, std::uint16_t domid) { timed(p, t, TRC_MEM_PAGE_GRANT_MAP, word(domid)); }
   void grant_unmap(PcpuId p, Cycles t, std::uint16_t domid) { timed(p, t, TRC_MEM_PAGE_GRANT_UNMAP, word(domid)); }
   void irq_handled(PcpuId p, Cycles t, std::uint32_t irq, Cycles in, Cycles out) {

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "models/xen/hypervisor.h"
+#include "models/xen/mm/allocation.h"
 #include "sim/base/bits.h"
 #include "sim/base/error.h"
 #include "sim/base/expects.h"
@@ -26,11 +27,12 @@ std::shared_ptr<std::vector<std::uint8_t>> make_bytes(std::size_t n) {
 BuildPlan plan_pvh(const BuildRequest& r) {
   BuildPlan plan;
   const ElfImage image = read_elf(r.kernel_name, *r.kernel);
-  const std::uint64_t ram = r.memory_mib << 20;
+  const std::uint64_t ram = std::max(r.memory_mib, r.max_memory_mib) << 20;
   plan.low_memory_end = std::min(ram, kMmioHole);
   plan.high_memory_end = ram > kMmioHole ? kFourGib + (ram - kMmioHole) : 0;
   plan.pages = ram >> kPageShift;
-  plan.max_pages = (std::max(r.max_memory_mib, r.memory_mib) << 20 >> kPageShift) + kSlackPages;
+  plan.target_pages = r.memory_mib << 20 >> kPageShift;
+  plan.max_pages = plan.target_pages + kSlackPages;
   plan.entry = image.phys32_entry;
   for (const ElfSegment& s : image.segments)
     plan.ranges.push_back({s.physical, r.kernel, s.file_offset, s.file_size, s.memory_size});
@@ -49,7 +51,8 @@ BuildPlan plan_pvh(const BuildRequest& r) {
   const std::uint64_t info_end = memory_map + plan.memory_map.size() * sizeof(hvm_memmap_table_entry);
   const std::uint64_t ramdisk = align_up(info_end, kPageSize);
   const std::uint64_t end = r.ramdisk ? ramdisk + r.ramdisk->size() : info_end;
-  if (end > plan.low_memory_end)
+  // Also of what is populated on demand only as much as it gets is there.
+  if (end > std::min(plan.low_memory_end, r.memory_mib << 20))
     throw UserError(r.place,
                     "memory = " + std::to_string(r.memory_mib) +
                         " MiB is too little: kernel, start info and ramdisk end at " +
@@ -102,17 +105,31 @@ std::vector<Extent> extents_of(const BuildPlan& plan, bool use_1gb, bool use_2mb
           break;
         }
       }
-      out.push_back({from, order});
+      out.push_back({from, order, plan.on_demand()});
       from += std::uint64_t{1} << order;
     }
   };
   fill(0, plan.low_memory_end >> kPageShift);
   if (plan.high_memory_end != 0) fill(kFourGib >> kPageShift, plan.high_memory_end >> kPageShift);
-  for (std::uint64_t i = 0; i < kSpecialPages; ++i) out.push_back({kSpecialPagesBase + i, 0});
+  for (std::uint64_t i = 0; i < kSpecialPages; ++i) out.push_back({kSpecialPagesBase + i, 0, false});
   return out;
 }
 
+long reserve_memory(Hypervisor& hv, Domain& d, const BuildPlan& plan) {
+  if (hv.frames.claim_of(d.domid) == 0 && hv.frames.totals(d.domid).pages == 0)
+    if (const long r = claim_pages(hv, d, plan.target_pages)) return r;
+  return plan.on_demand() ? pod::set_target(hv, d, plan.target_pages) : 0;
+}
+
+bool place_extent(Hypervisor& hv, Domain& d, const Extent& e) {
+  hv.cost.charge(*hv.here().pcpu, Path::kPopulatePage);
+  if (e.on_demand) return pod::mark(hv, d, e.gfn, e.order) == 0;
+  hv.cost.charge_many(*hv.here().pcpu, Path::kPopulateFrame, (std::uint64_t{1} << e.order) - 1);
+  return hv.populate(d, Gfn(e.gfn), e.order);
+}
+
 void fill_pvh(Hypervisor& hv, Domain& d, const BuildPlan& plan) {
+  claim_pages(hv, d, 0);
   for (const LoadedRange& range : plan.ranges) {
     std::uint64_t done = 0;
     while (done < range.memory_size) {
@@ -143,8 +160,8 @@ void fill_pvh(Hypervisor& hv, Domain& d, const BuildPlan& plan) {
   d.hvm_params[HVM_PARAM_MONITOR_RING_PFN] = special_gfn(1);
   d.hvm_params[HVM_PARAM_SHARING_RING_PFN] = special_gfn(2);
   d.hvm_params[HVM_PARAM_TRIPLE_FAULT_REASON] = SHUTDOWN_reboot;
-  // The vLAPIC's page is known to be emulated.
-  d.p2m->set(Gfn(0xfee00), Mfn(0), 0, P2mType::kMmioEmulated);
+  // The vLAPIC's page is emulated: it has its tables from the start, so that a full paging pool does not matter.
+  expects(d.p2m->set(Gfn(0xfee00), kNoMfn, 0, P2mType::kMmioDm));
 
   cpu::ArchState st;
   st.cr0 = cpu::kCr0Pe | cpu::kCr0Et;

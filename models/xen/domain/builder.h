@@ -40,7 +40,10 @@ struct BuildPlan {
   std::vector<E820Entry> memory_map;
   std::uint64_t low_memory_end = 0, high_memory_end = 0;  // RAM is [0, low) and [4 GiB, high) if high is not 0
   std::uint64_t entry = 0, start_info = 0;
-  std::uint64_t pages = 0, max_pages = 0;
+  std::uint64_t pages = 0;         // of RAM in the memory map: maxmem
+  std::uint64_t target_pages = 0;  // of RAM that it gets: memory; less than pages: populate-on-demand
+  std::uint64_t max_pages = 0;     // that it may have
+  bool on_demand() const { return target_pages < pages; }
 };
 
 // Special pages, from gfn 0xfeff8 on.
@@ -55,10 +58,17 @@ BuildPlan plan_pvh(const BuildRequest& request);
 struct Extent {
   std::uint64_t gfn;
   unsigned order;
+  bool on_demand = false;  // an entry without a frame
 };
 std::vector<Extent> extents_of(const BuildPlan& plan, bool use_1gb, bool use_2mb);
 
-// Fills populated memory: segments, start info, special pages, parameters, vCPU 0's state.
+// What libxenguest does before it populates: claims the memory, and fills the populate-on-demand cache if there is to
+// be one. 0; -ENOMEM; -ERESTART: call again.
+long reserve_memory(Hypervisor& hypervisor, Domain& domain, const BuildPlan& plan);
+// Populates an extent, or marks it. false: there is no such block, or no memory at all.
+bool place_extent(Hypervisor& hypervisor, Domain& domain, const Extent& extent);
+
+// Ends the claim, and fills populated memory: segments, start info, special pages, parameters, vCPU 0's state.
 void fill_pvh(Hypervisor& hypervisor, Domain& domain, const BuildPlan& plan);
 
 }  // namespace xensim::xen

@@ -13,6 +13,7 @@
 #include "models/xen/domain/vcpu.h"
 #include "models/xen/event/event_channel.h"
 #include "models/xen/mm/p2m.h"
+#include "models/xen/mm/pod.h"
 #include "models/xen/public.h"
 #include "models/xen/sched/policy.h"
 #include "models/xen/xsm/role.h"
@@ -57,8 +58,10 @@ struct Domain {
   // Memory.
   std::unique_ptr<P2m> p2m;
   std::uint64_t max_pages = 0;  // XEN_DOMCTL_max_mem
-  Mfn shared_info;              // a Xen heap page; guests see it after XENMAPSPACE_shared_info
-  std::uint64_t shared_info_gfn = ~std::uint64_t{0};  // where the guest put it
+  pod::State pod;
+  std::uint64_t node_affinity = ~std::uint64_t{0};  // NUMA nodes that its memory should come from, a bit each
+  unsigned last_node = Heap::kAnyNode;              // where it got its last block
+  Mfn shared_info;                                  // a Xen heap page; guests see it after XENMAPSPACE_shared_info
   Mfn msr_bitmap;
   std::vector<E820Entry> memory_map;
   std::vector<Mfn> xen_pages;  // that Xen keeps for the domain: shared_info, VMCSs, bitmaps

@@ -20,7 +20,7 @@ struct Row {
 
 void Hypervisor::hypercall(Vcpu& v) {
   static constexpr Row kTable[] = {
-      {__HYPERVISOR_memory_op, Path::kMemoryOp, &Hypervisor::do_memory_op},
+      {__HYPERVISOR_memory_op, Path::kCount, &Hypervisor::do_memory_op},
       {__HYPERVISOR_set_timer_op, Path::kSetTimer, &Hypervisor::do_set_timer_op},
       {__HYPERVISOR_xen_version, Path::kXenVersion, &Hypervisor::do_xen_version},
       {__HYPERVISOR_console_io, Path::kConsoleIo, &Hypervisor::do_console_io},

@@ -1,5 +1,6 @@
 #include "models/xen/mm/p2m.h"
 
+#include <algorithm>
 #include <new>
 
 #include "sim/base/bits.h"
@@ -10,35 +11,21 @@ namespace xensim::xen {
 namespace {
 
 constexpr std::uint64_t kRwx = 7, kMemoryTypeWb = 6 << 3, kIgnorePat = 1 << 6, kSuperpage = 1 << 7;
-constexpr unsigned kTypeLo = 52, kTypeHi = 57;
+constexpr std::uint64_t kAccessed = 1 << 8, kDirty = 1 << 9;
+constexpr unsigned kTypeLo = 52, kTypeHi = 57, kAccessLo = 58, kAccessHi = 61;
 constexpr std::uint64_t kMfnMask = mask(51, 12);
 
-std::uint64_t rights(P2mType t) {
-  switch (t) {
-    case P2mType::kRamRw:
-    case P2mType::kGrantMap:
-    case P2mType::kForeign:
-      return kRwx;
-    case P2mType::kRamRo:
-    case P2mType::kRamLogDirty:
-      return 5;
-    case P2mType::kInvalid:
-    case P2mType::kMmioEmulated:
-      return 0;
-  }
-  return 0;
+// An entry of zero is a hole; a type of zero is RAM.
+P2mType type_of(std::uint64_t e) {
+  return e == 0 ? P2mType::kMmioDm : static_cast<P2mType>(bits(e, kTypeHi, kTypeLo));
 }
-
-std::uint64_t leaf(Mfn mfn, unsigned level, P2mType t) {
-  std::uint64_t e = static_cast<std::uint64_t>(t) << kTypeLo;
-  if (t == P2mType::kInvalid) return 0;
-  if (rights(t) != 0) e |= rights(t) | kMemoryTypeWb | kIgnorePat;
-  e |= mfn.value << kPageShift;
-  if (level > 1) e |= kSuperpage;
-  return e;
+P2mAccess access_of(std::uint64_t e) { return static_cast<P2mAccess>(bits(e, kAccessHi, kAccessLo)); }
+bool has_frame(P2mType t) { return is_any_ram(t) || t == P2mType::kMmioDirect || t == P2mType::kRamBroken; }
+// The frame of an entry, at an offset into it; paged-out and populate-on-demand entries have none.
+Mfn frame_of(std::uint64_t e, std::uint64_t within) {
+  return has_frame(type_of(e)) && (e & kMfnMask) != kMfnMask ? Mfn(((e & kMfnMask) >> kPageShift) + within)
+                                                             : kNoMfn;
 }
-
-P2mType type_of(std::uint64_t e) { return static_cast<P2mType>(bits(e, kTypeHi, kTypeLo)); }
 bool is_table(std::uint64_t e, unsigned level) { return level > 1 && (e & kRwx) && !(e & kSuperpage); }
 unsigned index_at(Gfn g, unsigned level) { return static_cast<unsigned>(g.value >> (9 * (level - 1))) & 511; }
 
@@ -53,12 +40,31 @@ P2m::P2m(memory::PhysicalMemory& memory, FrameTable& frames) : memory_(memory), 
 
 P2m::~P2m() { free_table(root_, 4); }
 
+std::uint64_t P2m::leaf(Mfn mfn, unsigned level, P2mType t, P2mAccess a) const {
+  if (is_empty(t)) return 0;
+  std::uint64_t e = static_cast<std::uint64_t>(t) << kTypeLo | static_cast<std::uint64_t>(a) << kAccessLo;
+  const std::uint64_t rights = ept_rights(t, a, level > 1, pml);
+  if (rights != 0) e |= rights | kIgnorePat | (t == P2mType::kMmioDirect ? 0 : kMemoryTypeWb);
+  // As Xen does: the processor need not set what will be set anyway.
+  if (rights != 0 && accessed_dirty) e |= kAccessed | (rights & 2 && t != P2mType::kRamLogDirty ? kDirty : 0);
+  e |= mfn == kNoMfn ? kMfnMask : mfn.value << kPageShift & kMfnMask;
+  if (level > 1) e |= kSuperpage;
+  return e;
+}
+
+// An entry goes: what it held goes with it.
+void P2m::drop(std::uint64_t entry, unsigned level) {
+  if (level == 1 && is_foreign(type_of(entry))) frames_.put_page(frame_of(entry, 0));
+}
+
 void P2m::free_table(Mfn table, unsigned level) {
-  if (level > 1)
-    for (unsigned i = 0; i < 512; ++i) {
-      const auto e = memory_.read<std::uint64_t>(address_of(table) + 8 * i);
-      if (is_table(e, level)) free_table(Mfn((e & kMfnMask) >> kPageShift), level - 1);
-    }
+  for (unsigned i = 0; i < 512; ++i) {
+    const auto e = memory_.read<std::uint64_t>(address_of(table) + 8 * i);
+    if (is_table(e, level))
+      free_table(Mfn((e & kMfnMask) >> kPageShift), level - 1);
+    else
+      drop(e, level);
+  }
   frames_.free_xen(table);
   --table_pages_;
 }
@@ -88,20 +94,22 @@ bool P2m::split(PhysAddr entry, unsigned level) {
   ++table_pages_;
   const auto old = memory_.read<std::uint64_t>(entry);
   const P2mType t = type_of(old);
-  const std::uint64_t first = (old & kMfnMask) >> kPageShift;
-  const std::uint64_t ad = old & (3u << 8);
+  const Mfn first = frame_of(old, 0);
+  const std::uint64_t ad = old & (kAccessed | kDirty);
+  if (!is_empty(t)) ++shattered;
   for (unsigned i = 0; i < 512; ++i) {
-    const std::uint64_t child =
-        t == P2mType::kInvalid ? 0 : leaf(Mfn(first + (std::uint64_t{i} << (9 * (level - 2)))), level - 1, t) | ad;
+    const Mfn m = first == kNoMfn ? kNoMfn : Mfn(first.value + (std::uint64_t{i} << (9 * (level - 2))));
+    std::uint64_t child = leaf(m, level - 1, t, access_of(old));
+    if (child & kRwx) child = (child & ~(kAccessed | kDirty)) | ad;
     memory_.write<std::uint64_t>(address_of(*table) + 8 * i, child);
   }
-  memory_.write<std::uint64_t>(entry, table->value << kPageShift | kRwx);
+  memory_.write<std::uint64_t>(entry, table->value << kPageShift | table_bits());
   return true;
 }
 
 P2mEntry P2m::get(Gfn gfn) const {
   PhysAddr table = address_of(root_);
-  if (gfn.value >> 36) return {};
+  if (gfn.value >= kFrames) return {};
   for (unsigned l = 4; l >= 1; --l) {
     const auto e = memory_.read<std::uint64_t>(table + 8 * index_at(gfn, l));
     if (is_table(e, l)) {
@@ -110,44 +118,65 @@ P2mEntry P2m::get(Gfn gfn) const {
     }
     const unsigned order = 9 * (l - 1);
     const std::uint64_t within = gfn.value & ((std::uint64_t{1} << order) - 1);
-    return {type_of(e), Mfn(((e & kMfnMask) >> kPageShift) + within), order};
+    return {type_of(e), frame_of(e, within), order, access_of(e)};
   }
   return {};
 }
 
-bool P2m::set(Gfn gfn, Mfn mfn, unsigned order, P2mType type) {
-  expects(order % 9 == 0 && order <= 18 && gfn.value >> 36 == 0);
+bool P2m::set(Gfn gfn, Mfn mfn, unsigned order, P2mType type, P2mAccess access) {
+  expects(order % 9 == 0 && order <= 18 && gfn.value < kFrames && gfn.value % (std::uint64_t{1} << order) == 0);
+  expects(!is_foreign(type) || order == 0);
   const unsigned level = order / 9 + 1;
   const auto a = entry_address(gfn, level, true);
   if (!a) return false;
+  if (is_foreign(type) && !frames_.get_page(mfn, frames_.info(mfn).owner)) return false;
   const auto old = memory_.read<std::uint64_t>(*a);
-  memory_.write<std::uint64_t>(*a, leaf(mfn, level, type));
+  memory_.write<std::uint64_t>(*a, leaf(mfn, level, type, access));
   if (is_table(old, level)) {
-    const Mfn table((old & kMfnMask) >> kPageShift);
-    free_table(table, level - 1);
+    if (!is_empty(type)) ++coalesced;
+    free_table(Mfn((old & kMfnMask) >> kPageShift), level - 1);
+  } else {
+    drop(old, level);
   }
+  if (!is_empty(type)) max_mapped_ = std::max(max_mapped_, gfn.value + (std::uint64_t{1} << order) - 1);
   return true;
 }
 
-void P2m::expose(Gfn gfn, bool on) {
-  const auto a = entry_address(gfn, 1, true);
-  if (!a) return;
-  const auto t = type_of(memory_.read<std::uint64_t>(*a));
-  const std::uint64_t type_bits = static_cast<std::uint64_t>(t) << kTypeLo;
-  memory_.write<std::uint64_t>(
-      *a, on ? type_bits | kExposedBase | gfn.value << kPageShift | 3 | 1u << 8 | 1u << 9 : type_bits);
+bool P2m::set_range(Gfn gfn, Mfn mfn, unsigned order, P2mType type) {
+  bool ok = true;
+  for (std::uint64_t done = 0, n = std::uint64_t{1} << order; done < n;) {
+    const std::uint64_t g = gfn.value + done, m = mfn == kNoMfn ? 0 : mfn.value + done, left = n - done;
+    unsigned o = 0;
+    for (const unsigned large : {9u, 18u}) {
+      const std::uint64_t within = (std::uint64_t{1} << large) - 1;
+      if ((large == 18 ? use_1gb : use_2mb) && !((g | m) & within) && left > within) o = large;
+    }
+    ok &= set(Gfn(g), mfn == kNoMfn ? kNoMfn : Mfn(m), o, type);
+    done += std::uint64_t{1} << o;
+  }
+  return ok;
 }
+
+std::optional<std::uint64_t> P2m::expose(Gfn gfn) {
+  const auto a = entry_address(gfn, 1, true);
+  if (!a) return std::nullopt;
+  const auto old = memory_.read<std::uint64_t>(*a);
+  memory_.write<std::uint64_t>(*a, static_cast<std::uint64_t>(P2mType::kMmioDm) << kTypeLo | kExposedBase |
+                                       gfn.value << kPageShift | 3 | kAccessed | kDirty);
+  return old;
+}
+
+void P2m::hide(Gfn gfn, std::uint64_t entry) { memory_.write<std::uint64_t>(*entry_address(gfn, 1, true), entry); }
 
 void P2m::for_each(const std::function<void(Gfn, Mfn, unsigned, P2mType)>& f) const {
   const std::function<void(Mfn, unsigned, std::uint64_t)> go = [&](Mfn table, unsigned level, std::uint64_t base) {
     for (unsigned i = 0; i < 512; ++i) {
       const auto e = memory_.read<std::uint64_t>(address_of(table) + 8 * i);
       const std::uint64_t g = base + (std::uint64_t{i} << (9 * (level - 1)));
-      const Mfn m((e & kMfnMask) >> kPageShift);
       if (is_table(e, level))
-        go(m, level - 1, g);
-      else if (type_of(e) != P2mType::kInvalid)
-        f(Gfn(g), m, 9 * (level - 1), type_of(e));
+        go(Mfn((e & kMfnMask) >> kPageShift), level - 1, g);
+      else if (!is_empty(type_of(e)))
+        f(Gfn(g), frame_of(e, 0), 9 * (level - 1), type_of(e));
     }
   };
   go(root_, 4, 0);

@@ -1,7 +1,10 @@
 // A domain's physical-to-machine map. It *is* the domain's EPT: four levels of tables in simulated memory, with
 // entries of 4 KiB, 2 MiB and 1 GiB, which the cores' page walkers read. What Xen keeps beside the hardware's bits
-// (the p2m type) sits in the bits that hardware ignores. SDM 3, 28.3.2; entry layout as in Xen's ept_entry_t: type
-// in bits 57:52.
+// (type and access) sits in the bits that hardware ignores. SDM 3, 28.3.2; entry layout as in Xen's ept_entry_t:
+// type in bits 57:52, access in bits 61:58; ept_p2m_type_to_flags gives the rights.
+//
+// An entry of a foreign frame holds a reference to it; the others do not (the allocation's reference keeps a
+// domain's own frames, the grant table's those that it maps).
 #pragma once
 
 #include <cstdint>
@@ -10,29 +13,25 @@
 
 #include "models/memory/physical_memory.h"
 #include "models/xen/mm/frame_table.h"
+#include "models/xen/mm/p2m_type.h"
 #include "sim/base/types.h"
 
 namespace xensim::xen {
 
-// What a guest frame is (Xen's p2m_type_t names).
-enum class P2mType : std::uint8_t {
-  kInvalid = 0,  // nothing there: emulated MMIO or a hole
-  kRamRw = 1,
-  kRamRo = 2,
-  kRamLogDirty = 3,
-  kMmioEmulated = 4,  // known to be emulated (the vLAPIC's page)
-  kGrantMap = 5,
-  kForeign = 6,
-};
+inline constexpr Mfn kNoMfn{~std::uint64_t{0}};
 
 struct P2mEntry {
-  P2mType type = P2mType::kInvalid;
-  Mfn mfn;             // of the asked gfn, not of the start of the large page
-  unsigned order = 0;  // of the entry: 0, 9, 18 (also of a hole: the size of the absent entry)
+  P2mType type = P2mType::kMmioDm;  // a hole's
+  Mfn mfn = kNoMfn;                 // of the asked gfn, not of the start of the large page
+  unsigned order = 0;               // of the entry: 0, 9, 18 (also of a hole: the size of the absent entry)
+  P2mAccess access = P2mAccess::kN;
 };
 
 class P2m {
  public:
+  // Guest frames are numbers below this: four levels.
+  static constexpr std::uint64_t kFrames = std::uint64_t{1} << 36;
+
   // The tables are pages of Xen's own. Throws std::bad_alloc when the heap has none for the root.
   P2m(memory::PhysicalMemory& memory, FrameTable& frames);
   ~P2m();
@@ -42,38 +41,53 @@ class P2m {
   // EPT pointer for the VMCS: write-back, four levels, A/D bits as configured.
   std::uint64_t eptp() const { return root_.value << kPageShift | 6 | 3 << 3 | (accessed_dirty ? 1u << 6 : 0); }
   bool accessed_dirty = true;
+  bool pml = false;                     // the processor logs this domain's dirty pages
+  bool use_1gb = true, use_2mb = true;  // large entries may be made (ept=, hap_1gb, hap_2mb)
+  P2mAccess default_access = P2mAccess::kRwx;
 
+  // Of any number: what is beyond the last frame is a hole.
   P2mEntry get(Gfn gfn) const;
-  // Maps 2^order frames at gfn (both aligned to the order). Splits larger entries as needed. false: out of table
-  // pages. A type of kInvalid removes the mapping. The caller flushes translations.
-  bool set(Gfn gfn, Mfn mfn, unsigned order, P2mType type);
-  // Calls f(gfn, mfn, order, type) for each mapping in ascending order of gfn.
+  // Maps 2^order frames at gfn (both aligned to the order; 0, 9 or 18). Splits larger entries as needed. false:
+  // out of table pages, or no reference to a foreign frame. kInvalid and kMmioDm make a hole; they and the types
+  // without a frame take kNoMfn. The caller flushes translations, and keeps the frame table's gfns.
+  bool set(Gfn gfn, Mfn mfn, unsigned order, P2mType type) { return set(gfn, mfn, order, type, default_access); }
+  bool set(Gfn gfn, Mfn mfn, unsigned order, P2mType type, P2mAccess access);
+  // The same for any order up to 20, in entries as large as alignment and use_* allow (p2m_set_entry).
+  bool set_range(Gfn gfn, Mfn mfn, unsigned order, P2mType type);
+  // Calls f(gfn, mfn, order, type) for each entry that is no hole, in ascending order of gfn.
   void for_each(const std::function<void(Gfn, Mfn, unsigned, P2mType)>& f) const;
+  // The highest frame that ever had an entry (XENMEM_maximum_gpfn).
+  std::uint64_t max_mapped_gfn() const { return max_mapped_; }
 
-  // Lets one instruction through to an emulated page: exposes the frame as a mapping outside RAM, or hides it
-  // again.
-  void expose(Gfn gfn, bool on);
+  // Lets one instruction through to a page that Xen emulates: exposes it as a mapping outside RAM. hide() puts
+  // back what expose() returned. nullopt: no table page.
+  std::optional<std::uint64_t> expose(Gfn gfn);
+  void hide(Gfn gfn, std::uint64_t entry);
   // The machine address range that exposed frames appear in.
   static constexpr std::uint64_t kExposedBase = std::uint64_t{1} << 45;
 
   std::uint64_t table_pages() const { return table_pages_; }
   // The most pages that tables may take (the domain's paging pool): a guest decides how scattered its frames are.
   std::uint64_t table_limit = ~std::uint64_t{0};
-  // Entries by size, for statistics and tests.
+  // Entries by size, for statistics and tests; how often a large entry was split, and tables gave way to one.
   struct Counts {
     std::uint64_t pages_4k = 0, pages_2m = 0, pages_1g = 0;
   };
   Counts counts() const;
+  std::uint64_t shattered = 0, coalesced = 0;
 
  private:
   std::optional<PhysAddr> entry_address(Gfn gfn, unsigned level, bool create);
+  std::uint64_t leaf(Mfn mfn, unsigned level, P2mType t, P2mAccess a) const;
   bool split(PhysAddr entry, unsigned level);
   void free_table(Mfn table, unsigned level);
+  void drop(std::uint64_t entry, unsigned level);
+  std::uint64_t table_bits() const { return 7 | (accessed_dirty ? 1u << 8 : 0); }
 
   memory::PhysicalMemory& memory_;
   FrameTable& frames_;
   Mfn root_;
-  std::uint64_t table_pages_ = 0;
+  std::uint64_t table_pages_ = 0, max_mapped_ = 0;
 };
 
 }  // namespace xensim::xen

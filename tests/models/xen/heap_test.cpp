@@ -9,18 +9,98 @@
 namespace xensim::xen {
 namespace {
 
-TEST_CASE("The heap gives the lowest block of the smallest order that fits") {
+TEST_CASE(
+    "The heap takes the highest zone, in it the smallest block that fits, and the upper end of a larger one") {
   Heap heap;
-  heap.add(Mfn(3), 13);  // 3 | 4-7 | 8-15
+  heap.add(Mfn(3), 13);  // 3 | 4-7 | 8-15, each a zone of its own
   CHECK(heap.total_pages() == 13);
   CHECK(heap.free_pages() == 13);
+  CHECK(heap.allocate(0)->value == 15);
+  CHECK(heap.allocate(1)->value == 12);
+  CHECK(heap.allocate(0)->value == 14);
+  CHECK(heap.allocate(2)->value == 8);
+  CHECK(heap.allocate(2)->value == 4);
   CHECK(heap.allocate(0)->value == 3);
-  CHECK(heap.allocate(0)->value == 4);  // splits the order-2 block
-  CHECK(heap.allocate(1)->value == 6);
-  CHECK(heap.allocate(3)->value == 8);
-  CHECK(heap.allocate(0)->value == 5);
   CHECK_FALSE(heap.allocate(0));
   CHECK(heap.free_pages() == 0);
+}
+
+TEST_CASE("Who can only use low addresses gets them") {
+  Heap heap;
+  heap.add(Mfn(16), 240);
+  Heap::Request r;
+  r.highest_zone = 5;  // below 32
+  for (unsigned i = 0; i < 16; ++i) CHECK(heap.allocate(r)->value < 32);
+  CHECK_FALSE(heap.allocate(r));
+  CHECK(heap.free_pages() == 224);
+}
+
+struct TwoNodes {
+  Heap heap;
+  TwoNodes() {
+    heap.set_nodes({{Mfn(0), 4096, 0}, {Mfn(4096), 4096, 1}});
+    heap.add(Mfn(1024), 7168);
+  }
+  unsigned node(const Heap::Request& r) {
+    const auto m = heap.allocate(r);
+    return m ? heap.node_of(*m) : 99;
+  }
+};
+
+TEST_CASE_METHOD(TwoNodes, "A domain's memory comes from its nodes in turn, and from others when they are full") {
+  CHECK(heap.free_pages(0) == 3072);
+  CHECK(heap.free_pages(1) == 4096);
+  Heap::Request r{.order = 9, .nodes = 1};
+  unsigned from_0 = 0, from_1 = 0;
+  for (unsigned i = 0; i < 8; ++i) (node(r) == 0 ? from_0 : from_1) += 1;
+  CHECK(from_0 == 6);  // all that node 0 has
+  CHECK(from_1 == 2);
+  r = {.order = 0, .nodes = 3, .last_node = 0};
+  CHECK(node(r) == 1);
+}
+
+TEST_CASE_METHOD(TwoNodes, "A request for exactly one node fails when that is full, whatever the others have") {
+  Heap::Request r{.order = 9, .nodes = 2, .node = 0, .exact = true};
+  for (unsigned i = 0; i < 6; ++i) CHECK(node(r) == 0);
+  CHECK(node(r) == 99);
+  r.exact = false;
+  CHECK(node(r) == 1);
+}
+
+TEST_CASE("Buddies of different nodes do not merge") {
+  Heap heap;
+  heap.set_nodes({{Mfn(0), 1536, 0}, {Mfn(1536), 512, 1}});
+  heap.add(Mfn(1024), 1024);
+  CHECK_FALSE(heap.allocate(10));
+  CHECK(heap.allocate(9));
+}
+
+TEST_CASE("A large request looks for clean blocks first, and a dirty page is reported once") {
+  Heap heap;
+  heap.add(Mfn(1024), 1024);
+  heap.allocate(10);
+  heap.free(Mfn(1536), 9, true);
+  CHECK(heap.dirty_pages(0) == 512);
+  heap.free(Mfn(1024), 8);
+  CHECK(heap.allocate(8)->value == 1024);
+  const Mfn m = *heap.allocate(8);  // only dirty ones are left
+  CHECK(m.value == 1792);
+  CHECK(heap.take_dirty(m));
+  CHECK_FALSE(heap.take_dirty(m));
+  CHECK(heap.dirty_pages(0) == 511);
+}
+
+TEST_CASE("Scrubbing takes eight pages at a time, until the block is clean") {
+  Heap heap;
+  heap.add(Mfn(1024), 1024);
+  heap.allocate(10);
+  heap.free(Mfn(1040), 4, true);
+  CHECK(heap.scrub(0).size() == 8);
+  CHECK(heap.dirty_pages(0) == 8);
+  CHECK(heap.scrub(0).size() == 8);
+  CHECK(heap.scrub(0).empty());
+  const Mfn m = *heap.allocate(4);
+  for (unsigned i = 0; i < 16; ++i) CHECK_FALSE(heap.take_dirty(Mfn(m.value + i)));
 }
 
 TEST_CASE("Freed buddies merge, whatever the order in which they come back") {
@@ -74,7 +154,8 @@ TEST_CASE("Blocks never overlap, are aligned, and nothing is lost, over 20,000 r
     } else if (!held.empty()) {
       auto it = held.lower_bound(random.next() % 70'000);
       if (it == held.end()) it = held.begin();
-      heap.free(Mfn(it->first), it->second);
+      if (random.next() % 8 == 0) heap.scrub(0);
+      heap.free(Mfn(it->first), it->second, random.next() % 2 == 0);
       pages -= std::uint64_t{1} << it->second;
       held.erase(it);
     }

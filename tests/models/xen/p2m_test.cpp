@@ -17,10 +17,10 @@ struct Fixture {
 
 TEST_CASE_METHOD(Fixture, "A frame that was never set is a hole") {
   P2m p2m(memory, frames);
-  CHECK(p2m.get(Gfn(0)).type == P2mType::kInvalid);
+  CHECK(p2m.get(Gfn(0)).type == P2mType::kMmioDm);
   CHECK(p2m.get(Gfn(0)).order == 27);
-  CHECK(p2m.get(Gfn((std::uint64_t{1} << 36) - 1)).type == P2mType::kInvalid);
-  CHECK(p2m.get(Gfn(~std::uint64_t{0})).type == P2mType::kInvalid);
+  CHECK(p2m.get(Gfn((std::uint64_t{1} << 36) - 1)).type == P2mType::kMmioDm);
+  CHECK(p2m.get(Gfn(~std::uint64_t{0})).type == P2mType::kMmioDm);
 }
 
 TEST_CASE_METHOD(Fixture, "Frames are found in entries of each size") {
@@ -44,7 +44,7 @@ TEST_CASE_METHOD(Fixture, "A change inside a large entry splits it and leaves it
   P2m p2m(memory, frames);
   REQUIRE(p2m.set(Gfn(262144), Mfn(262144), 18, P2mType::kRamRw));
   REQUIRE(p2m.set(Gfn(262144 + 700), Mfn(0), 0, P2mType::kInvalid));
-  CHECK(p2m.get(Gfn(262144 + 700)).type == P2mType::kInvalid);
+  CHECK(p2m.get(Gfn(262144 + 700)).type == P2mType::kMmioDm);
   CHECK(p2m.get(Gfn(262144 + 699)).mfn == Mfn(262144 + 699));
   CHECK(p2m.get(Gfn(262144 + 699)).order == 0);
   CHECK(p2m.get(Gfn(262144 + 1024)).order == 9);
@@ -54,7 +54,7 @@ TEST_CASE_METHOD(Fixture, "A change inside a large entry splits it and leaves it
   CHECK(c.pages_1g == 0);
 }
 
-TEST_CASE_METHOD(Fixture, "A read-only frame has no write right in its entry; an emulated one has none at all") {
+TEST_CASE_METHOD(Fixture, "An entry has the rights of its type, less what its access takes") {
   P2m p2m(memory, frames);
   const auto entry_of = [&](std::uint64_t gfn) {
     std::uint64_t table = p2m.eptp() >> kPageShift;
@@ -67,22 +67,38 @@ TEST_CASE_METHOD(Fixture, "A read-only frame has no write right in its entry; an
   };
   REQUIRE(p2m.set(Gfn(1), Mfn(1001), 0, P2mType::kRamRw));
   REQUIRE(p2m.set(Gfn(2), Mfn(1002), 0, P2mType::kRamRo));
-  REQUIRE(p2m.set(Gfn(3), Mfn(0), 0, P2mType::kMmioEmulated));
+  REQUIRE(p2m.set(Gfn(3), kNoMfn, 0, P2mType::kMmioDm));
+  REQUIRE(p2m.set(Gfn(4), Mfn(1003), 0, P2mType::kGrantMapRo));
+  REQUIRE(p2m.set(Gfn(5), kNoMfn, 0, P2mType::kPopulateOnDemand));
+  REQUIRE(p2m.set(Gfn(6), Mfn(1004), 0, P2mType::kRamLogDirty));
+  REQUIRE(p2m.set(Gfn(7), Mfn(1005), 0, P2mType::kRamRw, P2mAccess::kRx));
+  p2m.pml = true;
+  REQUIRE(p2m.set(Gfn(8), Mfn(1006), 0, P2mType::kRamLogDirty));
   CHECK((entry_of(1) & 7) == 7);
   CHECK((entry_of(1) >> 3 & 7) == 6);  // write-back
   CHECK((entry_of(2) & 7) == 5);
   CHECK((entry_of(3) & 7) == 0);
-  CHECK(p2m.get(Gfn(3)).type == P2mType::kMmioEmulated);
+  CHECK((entry_of(4) & 7) == 1);
+  CHECK((entry_of(5) & 7) == 0);
+  CHECK((entry_of(6) & 7) == 5);
+  CHECK((entry_of(7) & 7) == 5);
+  CHECK((entry_of(8) & 7) == 7);
+  CHECK((entry_of(1) >> 8 & 3) == 3);  // accessed and dirty from the start
+  CHECK((entry_of(8) >> 8 & 3) == 1);
+  CHECK(p2m.get(Gfn(5)).type == P2mType::kPopulateOnDemand);
+  CHECK(p2m.get(Gfn(5)).mfn == kNoMfn);
+  CHECK(p2m.get(Gfn(3)).type == P2mType::kMmioDm);
 }
 
 TEST_CASE_METHOD(Fixture, "An exposed page leads outside RAM, and nowhere again afterwards") {
   P2m p2m(memory, frames);
-  REQUIRE(p2m.set(Gfn(0xfee00), Mfn(0), 0, P2mType::kMmioEmulated));
-  p2m.expose(Gfn(0xfee00), true);
-  CHECK(p2m.get(Gfn(0xfee00)).type == P2mType::kMmioEmulated);
+  REQUIRE(p2m.set(Gfn(0xfee00), kNoMfn, 0, P2mType::kMmioDm));
+  const auto hidden = p2m.expose(Gfn(0xfee00));
+  REQUIRE(hidden);
+  CHECK(p2m.get(Gfn(0xfee00)).type == P2mType::kMmioDm);
   CHECK_FALSE(memory.contains(address_of(p2m.get(Gfn(0xfee00)).mfn), 1));
-  p2m.expose(Gfn(0xfee00), false);
-  CHECK(p2m.get(Gfn(0xfee00)).mfn == Mfn(0));
+  p2m.hide(Gfn(0xfee00), *hidden);
+  CHECK(p2m.get(Gfn(0xfee00)).mfn == kNoMfn);
 }
 
 TEST_CASE_METHOD(Fixture, "Every table page goes back to the heap, and the limit on them holds") {
@@ -101,13 +117,39 @@ TEST_CASE_METHOD(Fixture, "Every table page goes back to the heap, and the limit
   CHECK(heap.free_pages() == before);
 }
 
+TEST_CASE_METHOD(Fixture, "A range goes in with the largest entries that its alignment and the options allow") {
+  P2m p2m(memory, frames);
+  REQUIRE(p2m.set_range(Gfn(1024), Mfn(2048), 10, P2mType::kRamRw));
+  CHECK(p2m.get(Gfn(1024)).order == 9);
+  REQUIRE(p2m.set_range(Gfn(2048), Mfn(2049), 9, P2mType::kRamRw));
+  CHECK(p2m.get(Gfn(2048)).order == 0);
+  CHECK(p2m.get(Gfn(2559)).mfn == Mfn(2560));
+  p2m.use_2mb = false;
+  REQUIRE(p2m.set_range(Gfn(4096), kNoMfn, 9, P2mType::kPopulateOnDemand));
+  CHECK(p2m.get(Gfn(4096)).order == 0);
+  CHECK(p2m.max_mapped_gfn() == 4096 + 511);
+}
+
+TEST_CASE_METHOD(Fixture, "An entry of a foreign frame holds a reference to it until it goes") {
+  const Mfn m = *frames.allocate(7, 0);
+  {
+    P2m p2m(memory, frames);
+    REQUIRE(p2m.set(Gfn(1), m, 0, P2mType::kMapForeign));
+    REQUIRE(p2m.set(Gfn(2), m, 0, P2mType::kMapForeign));
+    CHECK(frames.info(m).references == 3);
+    REQUIRE(p2m.set(Gfn(1), kNoMfn, 0, P2mType::kInvalid));
+    CHECK(frames.info(m).references == 2);
+  }
+  CHECK(frames.info(m).references == 1);
+}
+
 TEST_CASE_METHOD(Fixture, "Without table pages a change fails and changes nothing") {
   Heap small;
   small.add(Mfn(256), 2);
   FrameTable few(memory, small);
   P2m p2m(memory, few);
   CHECK_FALSE(p2m.set(Gfn(0), Mfn(300), 0, P2mType::kRamRw));
-  CHECK(p2m.get(Gfn(0)).type == P2mType::kInvalid);
+  CHECK(p2m.get(Gfn(0)).type == P2mType::kMmioDm);
 }
 
 TEST_CASE_METHOD(Fixture, "The p2m agrees with a plain map over 5,000 random changes") {
