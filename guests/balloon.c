@@ -1,14 +1,14 @@
-/* balloon: gives memory back to Xen and takes it again, to targets given in MiB, in 4 KiB and in 2 MiB extents, while it
- * checks that what it keeps stays as it was. Prints cycles per page.
+/* balloon: gives memory back to Xen and takes it again, to targets given in MiB, in 4 KiB and in 2 MiB extents,
+ * while it checks that what it keeps stays as it was. Prints cycles per page.
  *
- *   targets=A,B,…   reservations to go to, one after the other (default: three quarters, half, and all of the first)
- *   order=0|9       extents of 4 KiB or 2 MiB (default: each target with both, on the way there and back)
+ *   targets=A,B,…   reservations to go to, one after the other (default: three quarters, half, and all of the
+ * first) order=0|9       extents of 4 KiB or 2 MiB (default: each target with both, on the way there and back)
  *   thrash=N        after that, N times gives back and takes again a random part
- *   over=write      instead: writes to all memory that the memory map promises, without giving back what it has not got
- *   over=read       the same, only reading: pages that stay zero need no memory of their own for long
+ *   over=write      instead: writes to all memory that the memory map promises, without giving back what it has
+ * not got over=read       the same, only reading: pages that stay zero need no memory of their own for long
  *
- * A domain with memory < maxmem has more in its memory map than it has got. Like any balloon driver, this one gives back
- * the difference before it touches it. */
+ * A domain with memory < maxmem has more in its memory map than it has got. Like any balloon driver, this one
+ * gives back the difference before it touches it. */
 #include <stdbool.h>
 
 #include "lib/command_line.h"
@@ -86,8 +86,8 @@ static bool block_is(uint64_t block, enum state s) {
   return true;
 }
 
-/* Moves `pages` pages from one state to the other; how many it could not. From the top of the pool: what it gives back it
- * found in the state in which it left it, unless fresh. */
+/* Moves `pages` pages from one state to the other; how many it could not. From the top of the pool: what it gives
+ * back it found in the state in which it left it, unless fresh. */
 static uint64_t move(enum state to, uint64_t pages, unsigned order, bool fresh, struct cost* cost) {
   const enum state from = to == IN ? OUT : IN;
   const uint64_t size = 1ul << order;
@@ -155,8 +155,8 @@ static void thrash(uint64_t rounds) {
     if (left && move(IN, left, 0, false, &in)) fail("%lu pages did not come back", left);
     check_all();
   }
-  print("thrash: %lu rounds, %lu pages out at %lu cycles each, %lu pages in at %lu\n", rounds, out.pages, per_page(&out),
-        in.pages, per_page(&in));
+  print("thrash: %lu rounds, %lu pages out at %lu cycles each, %lu pages in at %lu\n", rounds, out.pages,
+        per_page(&out), in.pages, per_page(&in));
 }
 
 static void over(bool write) {
@@ -221,8 +221,8 @@ int main(void) {
     struct cost cost = {0, 0, 0};
     const uint64_t missing = (ram - has + BLOCK - 1) & -BLOCK;
     const uint64_t left = move(OUT, missing, 9, true, &cost);
-    print("gave back %lu pages that it never had, %lu cycles per page, reservation %lu\n", cost.pages, per_page(&cost),
-          reservation());
+    print("gave back %lu pages that it never had, %lu cycles per page, reservation %lu\n", cost.pages,
+          per_page(&cost), reservation());
     if (left) fail("%lu pages could not be given back", left);
   }
   for (uint64_t page = 0; page < pool_blocks * BLOCK; ++page)

@@ -1,6 +1,6 @@
-/* memops: asks every sub-operation of memory_op for what is odd, wrong or not allowed, and prints what Xen says, so that
- * two Xens can be compared line by line. Numbers of frames and of pages are differences, so that they do not depend on
- * the machine. */
+/* memops: asks every sub-operation of memory_op for what is odd, wrong or not allowed, and prints what Xen says,
+ * so that two Xens can be compared line by line. Numbers of frames and of pages are differences, so that they do
+ * not depend on the machine. */
 #define __XEN_TOOLS__ 1 /* the toolstack's operations, too */
 #include "lib/exit.h"
 #include "lib/hypercall.h"
@@ -30,7 +30,8 @@ static void say(const char* what, long result) {
 }
 
 static long reserve(unsigned op, uint64_t count, unsigned order, unsigned flags, domid_t domid, uint64_t first) {
-  struct xen_memory_reservation r = {.nr_extents = count, .extent_order = order, .mem_flags = flags, .domid = domid};
+  struct xen_memory_reservation r = {
+      .nr_extents = count, .extent_order = order, .mem_flags = flags, .domid = domid};
   set_xen_guest_handle(r.extent_start, list);
   for (uint64_t i = 0; i < 1024; ++i) list[i] = first + (i << (order < 20 ? order : 0));
   return memory_op(op, &r);
@@ -51,7 +52,8 @@ static long add(domid_t domid, unsigned space, uint64_t index, uint64_t gfn, uin
 static long batch(domid_t domid, uint16_t space, uint16_t size, uint16_t foreign, uint64_t first_index,
                   uint64_t first_gfn) {
   static xen_ulong_t indices[64];
-  struct xen_add_to_physmap_batch b = {.domid = domid, .space = space, .size = size, .u = {.foreign_domid = foreign}};
+  struct xen_add_to_physmap_batch b = {
+      .domid = domid, .space = space, .size = size, .u = {.foreign_domid = foreign}};
   for (unsigned i = 0; i < 64; ++i) {
     indices[i] = first_index + i;
     list[i] = first_gfn + i;
@@ -68,8 +70,8 @@ static long take_away(domid_t domid, uint64_t gfn) {
   return memory_op(XENMEM_remove_from_physmap, &r);
 }
 
-static void exchange(const char* what, uint64_t in, unsigned in_order, uint64_t out, unsigned out_order, domid_t domid,
-                     uint64_t done, uint64_t gfn) {
+static void exchange(const char* what, uint64_t in, unsigned in_order, uint64_t out, unsigned out_order,
+                     domid_t domid, uint64_t done, uint64_t gfn) {
   static uint64_t to[1024];
   for (unsigned i = 0; i < 1024; ++i) list[i] = to[i] = gfn + i;
   struct xen_memory_exchange x = {.in = {.nr_extents = in, .extent_order = in_order, .domid = domid},
@@ -102,8 +104,10 @@ static void reservations(void) {
   say("populate another domain", reserve(XENMEM_populate_physmap, 1, 0, 0, 0, HOLE));
   say("populate no domain", reserve(XENMEM_populate_physmap, 1, 0, 0, 1234, HOLE));
   say("populate DOMID_XEN", reserve(XENMEM_populate_physmap, 1, 0, 0, DOMID_XEN, HOLE));
-  say("populate on demand", reserve(XENMEM_populate_physmap, 1, 0, XENMEMF_populate_on_demand, DOMID_SELF, HOLE + 32));
-  say("populate below 12 bits", reserve(XENMEM_populate_physmap, 1, 0, XENMEMF_address_bits(12), DOMID_SELF, HOLE + 32));
+  say("populate on demand",
+      reserve(XENMEM_populate_physmap, 1, 0, XENMEMF_populate_on_demand, DOMID_SELF, HOLE + 32));
+  say("populate below 12 bits",
+      reserve(XENMEM_populate_physmap, 1, 0, XENMEMF_address_bits(12), DOMID_SELF, HOLE + 32));
   say("populate on a node", reserve(XENMEM_populate_physmap, 1, 0, XENMEMF_node(0), DOMID_SELF, HOLE + 32));
   say("populate exactly on a node",
       reserve(XENMEM_populate_physmap, 1, 0, XENMEMF_exact_node(0), DOMID_SELF, HOLE + 33));

@@ -199,7 +199,8 @@ std::vector<CheckedDomain> check_domains(const ScenarioConfig& scenario) {
         throw UserError(f.file, "a domain named \"" + d.name + "\" exists already (" + other.config.file + ")",
                         "give it another name");
     // Xen's own pages for a domain: the paging pool, and VMCSs, shared info and the like.
-    const std::uint64_t overhead = (xen::paging_pages(d.maxvcpus, std::max(d.memory_mib, d.maxmem_mib) << 8) >> 8) + 2;
+    const std::uint64_t overhead =
+        (xen::paging_pages(d.maxvcpus, std::max(d.memory_mib, d.maxmem_mib) << 8) >> 8) + 2;
     wanted += d.memory_mib + overhead;
     if (d.memory_mib + overhead > available)
       throw UserError(f.file,

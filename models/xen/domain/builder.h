@@ -62,8 +62,8 @@ struct Extent {
 };
 std::vector<Extent> extents_of(const BuildPlan& plan, bool use_1gb, bool use_2mb);
 
-// What libxenguest does before it populates: claims the memory, and fills the populate-on-demand cache if there is to
-// be one. 0; -ENOMEM; -ERESTART: call again.
+// What libxenguest does before it populates: claims the memory, and fills the populate-on-demand cache if there is
+// to be one. 0; -ENOMEM; -ERESTART: call again.
 long reserve_memory(Hypervisor& hypervisor, Domain& domain, const BuildPlan& plan);
 // Populates an extent, or marks it. false: there is no such block, or no memory at all.
 bool place_extent(Hypervisor& hypervisor, Domain& domain, const Extent& extent);

@@ -1,6 +1,6 @@
-// XENMEM_exchange: gives frames for others of another order or width. That needs frames to be taken away from a domain
-// under its feet (steal_page), which Xen does not do to guests with paging of its own: the checks come in Xen's order,
-// and the first frame that is there ends it with -EOPNOTSUPP.
+// XENMEM_exchange: gives frames for others of another order or width. That needs frames to be taken away from a
+// domain under its feet (steal_page), which Xen does not do to guests with paging of its own: the checks come in
+// Xen's order, and the first frame that is there ends it with -EOPNOTSUPP.
 #include <algorithm>
 
 #include "models/xen/hypercall/memory_op.h"

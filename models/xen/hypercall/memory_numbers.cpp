@@ -1,5 +1,5 @@
-// XENMEM_* that say or set a number or a table: reservations, claims, the memory map, populate-on-demand targets, where
-// the machine-to-physical table is.
+// XENMEM_* that say or set a number or a table: reservations, claims, the memory map, populate-on-demand targets,
+// where the machine-to-physical table is.
 #include <algorithm>
 #include <cstring>
 #include <vector>
@@ -126,8 +126,8 @@ long pod_target(const Call& c) {
   return c.write(c.arg, bytes, size) ? 0 : -kEfault;
 }
 
-// The frames of the machine-to-physical table: eight bytes for each frame of the machine, mapped in pieces of 2 MiB.
-// A 32-bit caller is asked for a table that is there for 32-bit PV guests only.
+// The frames of the machine-to-physical table: eight bytes for each frame of the machine, mapped in pieces of 2
+// MiB. A 32-bit caller is asked for a table that is there for 32-bit PV guests only.
 long machphys_frames(const Call& c) {
   if (!c.wide || c.op == XENMEM_machphys_compat_mfn_list) return -kEopnotsupp;
   std::uint8_t bytes[24];

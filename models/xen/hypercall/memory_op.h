@@ -1,6 +1,6 @@
-// __HYPERVISOR_memory_op, by groups of sub-operations; hypercall/memory.cpp chooses. Each returns what the guest gets.
-// The order of checks is Xen's (common/memory.c, arch/x86/mm.c, and their compat parts for 32-bit callers): a guest can
-// tell.
+// __HYPERVISOR_memory_op, by groups of sub-operations; hypercall/memory.cpp chooses. Each returns what the guest
+// gets. The order of checks is Xen's (common/memory.c, arch/x86/mm.c, and their compat parts for 32-bit callers):
+// a guest can tell.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// XENMEM_increase_reservation, _decrease_reservation, _populate_physmap: a list of extents, done one after the other;
-// the result is how many were done, whatever stopped it.
+// XENMEM_increase_reservation, _decrease_reservation, _populate_physmap: a list of extents, done one after the
+// other; the result is how many were done, whatever stopped it.
 #include <algorithm>
 #include <bit>
 
@@ -33,7 +33,8 @@ unsigned max_order(const Domain& caller) {
 // false: the flags name a place for the memory that there is not, or that the caller may not name.
 bool placement(const Call& c, Extents& e) {
   const unsigned bits = XENMEMF_get_address_bits(e.flags);
-  const auto machine_bits = static_cast<unsigned>(std::bit_width((c.hv.memory.end().value >> kPageShift) - 1)) + 12;
+  const auto machine_bits =
+      static_cast<unsigned>(std::bit_width((c.hv.memory.end().value >> kPageShift) - 1)) + 12;
   if (bits != 0 && bits < machine_bits) {
     if (bits <= kPageShift) return false;
     e.hints.address_bits = bits;

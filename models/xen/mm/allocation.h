@@ -19,8 +19,8 @@ struct AllocationHints {
   unsigned address_bits = 0;  // 0: any
 };
 
-// 2^order frames that the domain owns and that appear nowhere yet; nullopt: it has its maximum, it is dying, or there
-// are none that nobody has claimed.
+// 2^order frames that the domain owns and that appear nowhere yet; nullopt: it has its maximum, it is dying, or
+// there are none that nobody has claimed.
 std::optional<Mfn> allocate_pages(Hypervisor& hv, Domain& d, unsigned order, const AllocationHints& hints = {});
 // XENMEM_claim_pages: sets memory aside for a domain that is to have `pages`; 0 gives it up.
 long claim_pages(Hypervisor& hv, Domain& d, std::uint64_t pages);

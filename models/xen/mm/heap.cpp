@@ -156,8 +156,7 @@ std::optional<std::uint64_t> Heap::find(const Request& r, unsigned lowest_zone, 
   const std::uint64_t online = nodes() == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << nodes()) - 1;
   std::uint64_t mask = online & r.nodes ? online & r.nodes : online;
   unsigned first = r.node;
-  if (first == kAnyNode)
-    first = next_node(r.last_node == kAnyNode ? nodes() - 1 : r.last_node, mask);
+  if (first == kAnyNode) first = next_node(r.last_node == kAnyNode ? nodes() - 1 : r.last_node, mask);
   if (first >= nodes()) return std::nullopt;
   if (r.exact && r.node != kAnyNode) return find_in_node(nodes_[first], r, lowest_zone, take_dirty_blocks);
   std::uint64_t tried = 0;

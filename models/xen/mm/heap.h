@@ -1,13 +1,13 @@
-// Xen's page heap: buddy allocators over the machine's RAM, one per NUMA node and zone. Orders are powers of two of
-// 4 KiB pages; 0 … 18 (1 GiB). Follows page_alloc.c of Xen: get_free_buddy, free_heap_pages, scrub_free_pages.
+// Xen's page heap: buddy allocators over the machine's RAM, one per NUMA node and zone. Orders are powers of two
+// of 4 KiB pages; 0 … 18 (1 GiB). Follows page_alloc.c of Xen: get_free_buddy, free_heap_pages, scrub_free_pages.
 //
-// Of the nodes that a request allows, in their order, the first that has a block is taken; in a node the highest zone
-// (a zone is the frames of one bit length); in a zone the smallest block that fits, clean before dirty; of those the
-// lowest address, where Xen takes the one that was freed last.
+// Of the nodes that a request allows, in their order, the first that has a block is taken; in a node the highest
+// zone (a zone is the frames of one bit length); in a zone the smallest block that fits, clean before dirty; of
+// those the lowest address, where Xen takes the one that was freed last.
 //
 // Dirty pages: what a dead domain leaves must be cleared before the next one has it. The idle loop does so a few
-// pages at a time (scrub()); who takes a block with dirty pages does it himself. Requests of more than a page look for
-// a clean block everywhere first.
+// pages at a time (scrub()); who takes a block with dirty pages does it himself. Requests of more than a page look
+// for a clean block everywhere first.
 #pragma once
 
 #include <array>
@@ -64,8 +64,8 @@ class Heap {
   std::uint64_t free_pages(unsigned node) const { return nodes_[node].free_pages; }
   std::uint64_t total_pages(unsigned node) const { return nodes_[node].total_pages; }
 
-  // Dirty pages that are free. The next ones of a node to clear, at most 8 (the caller does it, at a cost): the free
-  // blocks they are in become clean as they are taken.
+  // Dirty pages that are free. The next ones of a node to clear, at most 8 (the caller does it, at a cost): the
+  // free blocks they are in become clean as they are taken.
   std::uint64_t dirty_pages(unsigned node) const { return nodes_[node].dirty_pages; }
   static constexpr unsigned kScrubStretch = 8;
   std::vector<Mfn> scrub(unsigned node);
@@ -88,7 +88,8 @@ class Heap {
   bool any_dirty(std::uint64_t m, unsigned order) const;
   void insert(std::uint64_t m, unsigned order);
   std::optional<std::uint64_t> find(const Request& r, unsigned lowest_zone, bool take_dirty_blocks);
-  std::optional<std::uint64_t> find_in_node(Node& n, const Request& r, unsigned lowest_zone, bool take_dirty_blocks);
+  std::optional<std::uint64_t> find_in_node(Node& n, const Request& r, unsigned lowest_zone,
+                                            bool take_dirty_blocks);
   std::uint64_t split(std::uint64_t m, unsigned from, unsigned to);
   unsigned next_node(unsigned node, std::uint64_t mask) const;
 

@@ -1,8 +1,10 @@
 // A domain's guest-physical address space: how frames come into it, go out of it and are looked up, with what Xen
-// keeps beside the p2m (where each frame is, references, populate-on-demand). Whoever changes a p2m goes through here.
+// keeps beside the p2m (where each frame is, references, populate-on-demand). Whoever changes a p2m goes through
+// here.
 //
-// Follows Xen's p2m.c (p2m_add_page, p2m_remove_entry, p2m_get_page_from_gfn, p2m_add_foreign), guest_remove_page of
-// common/memory.c and xenmem_add_to_physmap_one of arch/x86/mm.c. The long-valued ones return 0 or a negated error.
+// Follows Xen's p2m.c (p2m_add_page, p2m_remove_entry, p2m_get_page_from_gfn, p2m_add_foreign), guest_remove_page
+// of common/memory.c and xenmem_add_to_physmap_one of arch/x86/mm.c. The long-valued ones return 0 or a negated
+// error.
 //
 // Order rule: these change tables that processors have cached; each of them that takes a right away calls
 // Hypervisor::flush_domain() before a frame can get another owner.

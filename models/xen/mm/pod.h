@@ -1,7 +1,8 @@
 // Populate on demand: a domain that boots with less memory than its physmap promises (memory < maxmem). Its RAM is
-// entries without a frame; the first access of each takes a frame from the domain's cache. When the cache is empty,
-// frames that the guest has not written to since (they are zero) are taken back from where they are; when there are
-// none, the domain has touched more than it has, and is crashed. The guest's balloon driver is to give back the rest.
+// entries without a frame; the first access of each takes a frame from the domain's cache. When the cache is
+// empty, frames that the guest has not written to since (they are zero) are taken back from where they are; when
+// there are none, the domain has touched more than it has, and is crashed. The guest's balloon driver is to give
+// back the rest.
 //
 // Follows Xen's p2m-pod.c. With P the populated pages, B what the balloon has left, and T the target:
 // entries == B − P, and the domain's pages == P + count. The cache shrinks only when the guest frees entries.
@@ -43,8 +44,8 @@ struct State {
   std::uint64_t sweeps = 0;          // emergency sweeps
 };
 
-// 2^order frames from gfn on become entries (guest_physmap_mark_populate_on_demand). 0, or -EBUSY: some are in use;
-// -ENOMEM: no table page.
+// 2^order frames from gfn on become entries (guest_physmap_mark_populate_on_demand). 0, or -EBUSY: some are in
+// use; -ENOMEM: no table page.
 long mark(Hypervisor& hv, Domain& d, std::uint64_t gfn, unsigned order);
 // An access to an entry of 2^order pages. true: look again; false: the domain is crashed, or has no table page.
 bool demand_populate(Hypervisor& hv, Domain& d, std::uint64_t gfn, unsigned order);
