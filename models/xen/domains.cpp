@@ -63,6 +63,7 @@ Domain& Hypervisor::create_domain(domid_t domid, DomainKind kind, const DomainPa
     d.p2m->use_1gb = config.ept_1gb;
     d.p2m->use_2mb = config.ept_2mb;
     d.p2m->table_limit = paging_pages(parameters.max_vcpus, std::max(parameters.max_pages, parameters.ram_pages));
+    d.p2m->reserve_tables();
     d.msr_bitmap = allocate_xen_page(d);
     memory.fill(address_of(d.msr_bitmap), 0xff, kPageSize);
     d.cpuid = guest_policy(d);

@@ -38,7 +38,35 @@ P2m::P2m(memory::PhysicalMemory& memory, FrameTable& frames) : memory_(memory), 
   table_pages_ = 1;
 }
 
-P2m::~P2m() { free_table(root_, 4); }
+P2m::~P2m() {
+  pooled_ = false;
+  for (const Mfn m : pool_) frames_.free_xen(m);
+  free_table(root_, 4);
+}
+
+void P2m::reserve_tables() {
+  pooled_ = true;
+  while (table_pages_ + pool_.size() < table_limit) {
+    const auto m = frames_.allocate_xen();
+    if (!m) throw std::bad_alloc();
+    pool_.push_back(*m);
+  }
+}
+
+// A zeroed page for a table.
+std::optional<Mfn> P2m::take_table() {
+  if (table_pages_ >= table_limit || (pooled_ && pool_.empty())) return std::nullopt;
+  std::optional<Mfn> m;
+  if (pooled_) {
+    m = pool_.back();
+    pool_.pop_back();
+    memory_.fill(address_of(*m), 0, kPageSize);
+  } else {
+    m = frames_.allocate_xen();
+  }
+  if (m) ++table_pages_;
+  return m;
+}
 
 std::uint64_t P2m::leaf(Mfn mfn, unsigned level, P2mType t, P2mAccess a) const {
   if (is_empty(t)) return 0;
@@ -65,7 +93,10 @@ void P2m::free_table(Mfn table, unsigned level) {
     else
       drop(e, level);
   }
-  frames_.free_xen(table);
+  if (pooled_)
+    pool_.push_back(table);
+  else
+    frames_.free_xen(table);
   --table_pages_;
 }
 
@@ -88,10 +119,8 @@ std::optional<PhysAddr> P2m::entry_address(Gfn gfn, unsigned level, bool create)
 
 // Replaces a non-table entry (a hole or a large page) by a table with the same meaning.
 bool P2m::split(PhysAddr entry, unsigned level) {
-  if (table_pages_ >= table_limit) return false;
-  const auto table = frames_.allocate_xen();
+  const auto table = take_table();
   if (!table) return false;
-  ++table_pages_;
   const auto old = memory_.read<std::uint64_t>(entry);
   const P2mType t = type_of(old);
   const Mfn first = frame_of(old, 0);

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <vector>
 
 #include "models/memory/physical_memory.h"
 #include "models/xen/mm/frame_table.h"
@@ -69,6 +70,9 @@ class P2m {
   std::uint64_t table_pages() const { return table_pages_; }
   // The most pages that tables may take (the domain's paging pool): a guest decides how scattered its frames are.
   std::uint64_t table_limit = ~std::uint64_t{0};
+  // Takes all of them from the heap now, so that they are there when the heap is empty (as Xen's paging pool).
+  // Throws std::bad_alloc.
+  void reserve_tables();
   // Entries by size, for statistics and tests; how often a large entry was split, and tables gave way to one.
   struct Counts {
     std::uint64_t pages_4k = 0, pages_2m = 0, pages_1g = 0;
@@ -82,12 +86,15 @@ class P2m {
   bool split(PhysAddr entry, unsigned level);
   void free_table(Mfn table, unsigned level);
   void drop(std::uint64_t entry, unsigned level);
+  std::optional<Mfn> take_table();
   std::uint64_t table_bits() const { return 7 | (accessed_dirty ? 1u << 8 : 0); }
 
   memory::PhysicalMemory& memory_;
   FrameTable& frames_;
   Mfn root_;
   std::uint64_t table_pages_ = 0, max_mapped_ = 0;
+  bool pooled_ = false;
+  std::vector<Mfn> pool_;  // reserved and not in use
 };
 
 }  // namespace xensim::xen
