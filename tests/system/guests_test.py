@@ -15,6 +15,8 @@ PROGRAMS = {
     "events": {"cmdline": "count=100", "vcpus": 2},
     "fault": {},
     "random": {"cmdline": "seed=1 blocks=20 slice_us=100"},
+    "balloon": {"cmdline": "targets=28,32 thrash=1"},
+    "memops": {},
 }
 
 

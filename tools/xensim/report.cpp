@@ -122,6 +122,9 @@ void print_report(const machine::Machine& m, machine::RunEnd end, const std::str
     }
     std::printf("\n");
   }
+  for (const auto& [domid, d] : all)
+    if (!d->crash_message.empty())
+      std::printf("\nXen crashed %s: %s\n", d->name.c_str(), d->crash_message.c_str());
   const double mips = host_seconds > 0 ? static_cast<double>(m.instructions()) / host_seconds / 1e6 : 0;
   std::printf("\nSimulated %s ms: %s. Host: %.2f s, %.1f MIPS.\n", milliseconds(hv, m.now()).c_str(),
               reason_of(end), host_seconds, mips);

@@ -1,0 +1,49 @@
+"""Ballooning, populate-on-demand and running out of memory, seen from the guest and from the run's report."""
+import re
+import unittest
+
+from runner import XensimTest
+
+
+class Memory(XensimTest):
+    def balloon(self, status=0, options=(), **settings):
+        result = self.run_scenario(self.guest_domain("balloon", "balloon", **settings), "--timing", "functional",
+                                   *options, trace="none")
+        self.assert_ok(result, status)
+        return result
+
+    def memory(self, result, name):
+        return result.statistic("stats.domain.1.memory." + name)
+
+    def test_a_balloon_goes_to_its_targets_and_keeps_its_content(self):
+        result = self.balloon(memory=48, cmdline="targets=40,36,48 thrash=2")
+        console = result.console("balloon")
+        self.assertRegex(console, r"(?m)^balloon: ok$")
+        self.assertEqual(re.findall(r"(?m)^(down|up) to (\d+) MiB, order (\d)", console),
+                         [(w, t, o) for o in "09" for w, t in (("down", "40"), ("down", "36"), ("up", "48"))])
+        self.assertNotIn("short", console)
+
+    def test_a_domain_takes_no_more_than_its_maximum(self):
+        console = self.balloon(memory=48, maxmem=64, cmdline="targets=60 order=0 thrash=0").console("balloon")
+        self.assertRegex(console, r"up to 60 MiB, order 0: 249 pages .*, 2816 pages short")
+
+    def test_a_domain_with_less_memory_than_its_map_gives_back_what_it_never_had(self):
+        result = self.balloon(memory=32, maxmem=64, cmdline="targets=28,32 thrash=1")
+        self.assertRegex(result.console("balloon"), r"gave back 8192 pages that it never had")
+        self.assertEqual(self.memory(result, "pod_entries"), 0)
+        self.assertEqual(self.memory(result, "pod_cache"), 0)
+
+    def test_reading_more_than_there_is_is_no_harm(self):
+        result = self.balloon(memory=32, maxmem=64, cmdline="over=read")
+        self.assertRegex(result.console("balloon"), r"touched all \d+ pages, .*content zero")
+        self.assertGreater(self.memory(result, "pod_zero_reclaimed"), 0)
+
+    def test_writing_to_more_than_there_is_is_the_end_and_the_report_says_why(self):
+        result = self.balloon(1, memory=32, maxmem=64, cmdline="over=write")
+        self.assertRegex(result.stdout, r"(?m)^balloon +crash ")
+        self.assertRegex(result.stdout, r"(?m)^Xen crashed balloon: out of PoD memory \(tot=8199 ents=\d+\)$")
+        self.assertEqual(self.memory(result, "pod_sweeps"), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
