@@ -66,6 +66,7 @@ enum class StopReason : std::uint8_t {
 struct CoreConfig {
   std::uint64_t tsc_hz = 2'400'000'000;
   unsigned physical_bits = 46;
+  bool pml = true;  // the processor has page-modification logging
   TlbConfig tlb;
   InorderConfig inorder;
 };

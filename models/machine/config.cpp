@@ -34,6 +34,7 @@ void describe(CpuConfig& c, config::Visitor& v) {
   v(c.count, {"count", "count", "physical CPUs", "design", config::between(1, memory::CacheSystem::kMostCpus)});
   v(c.frequency, {"frequency", "Hz", "core and TSC clock", "design", config::between(1'000'000, 10'000'000'000)});
   v(c.physical_bits, {"physical_bits", "count", "MAXPHYADDR", "design", config::between(46, 52)});
+  v(c.pml, {"pml", "", "page-modification logging (VMX)", "Intel SDM 3, 28.3.6; Broadwell and later"});
   v(c.tlb, {"tlb", "", "modelled TLBs", ""});
   v(c.timing, {"timing", "", "in-order timing model", ""});
   v(c.cpuid,

@@ -33,6 +33,7 @@ struct CpuConfig {
   std::uint32_t count = 2;
   std::uint64_t frequency = 2'400'000'000;
   std::uint32_t physical_bits = 46;
+  bool pml = true;
   cpu::TlbConfig tlb;
   cpu::InorderConfig timing;
   // CPUID leaves that replace the default policy's: "0x7" or "0x7.0" → eax, ebx, ecx, edx.

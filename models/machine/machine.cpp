@@ -14,6 +14,7 @@ cpu::CoreConfig core_config(const MachineConfig& m) {
   cpu::CoreConfig c;
   c.tsc_hz = m.cpu.frequency;
   c.physical_bits = m.cpu.physical_bits;
+  c.pml = m.cpu.pml;
   c.tlb = m.cpu.tlb;
   c.inorder = m.cpu.timing;
   return c;

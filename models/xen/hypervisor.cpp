@@ -135,7 +135,7 @@ void Hypervisor::boot_pcpu(PcpuState& c) {
   p.core.st.efer |= cpu::kEferLme | cpu::kEferLma | cpu::kEferNxe | cpu::kEferSce;
   const PhysAddr vmxon_region = c.percpu + kPageSize;
   std::uint64_t basic = 0;
-  cpu::Vmx::capability_msr(0x480, basic);
+  p.core.vmx.capability_msr(0x480, basic);
   memory.write<std::uint32_t>(vmxon_region, static_cast<std::uint32_t>(basic & 0x7fffffff));
   p.core.st.msr.feature_control = 5;
   expects(p.core.vmx.vmxon(vmxon_region).ok());

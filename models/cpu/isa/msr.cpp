@@ -154,8 +154,8 @@ bool write_base(Core& core, std::uint32_t, std::uint64_t v) {
   return true;
 }
 
-bool read_vmx_capability(Core&, std::uint32_t index, std::uint64_t& out) {
-  return Vmx::capability_msr(index, out);
+bool read_vmx_capability(Core& core, std::uint32_t index, std::uint64_t& out) {
+  return core.vmx.capability_msr(index, out);
 }
 
 // What speculation-related weaknesses the core does not have: RDCL, L1D flush on VM entry, SSB, MDS, page-size

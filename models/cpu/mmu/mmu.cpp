@@ -244,7 +244,7 @@ Outcome Mmu::translate(std::uint64_t linear, Access access, View view, PhysAddr&
   } else {
     const WalkResult w = walk(context_, memory_, LinearAddr(linear), access, view);
     if (w.status != WalkStatus::kOk) return fail(w, linear);
-    commit(w);
+    if (!commit(w)) return core_.vmx.exit(ExitReason::kPmlFull, 0);
     rights = entry_of(w);
     if (!core_.collect_accesses) tlb.insert(LinearAddr(linear), access, rights);
   }
@@ -308,22 +308,35 @@ Outcome Mmu::fail(const WalkResult& w, std::uint64_t linear) {
   return o;
 }
 
-void Mmu::commit(const WalkResult& w) {
+bool Mmu::commit(const WalkResult& w) {
+  unsigned dirtied = 0;
   for (unsigned i = 0; i < w.steps; ++i) {
     const WalkStep& s = w.step[i];
     if (!s.set_accessed && !s.set_dirty) continue;
+    const bool logged = s.ept && core_.vmx.controls.pml();
+    if (logged && core_.vmx.page_modification_log_full()) return false;
     const unsigned accessed = s.ept ? 8 : 5;
     const std::uint32_t set =
         (std::uint32_t{s.set_accessed} << accessed) | (std::uint32_t{s.set_dirty} << (accessed + 1));
     std::uint32_t low;
     std::memcpy(&low, memory_.host(s.entry), sizeof low);
+    const std::uint32_t before = low;
     low |= set;
     std::memcpy(memory_.host(s.entry), &low, sizeof low);
+    if (s.ept && s.set_dirty) {
+      // A walk may come by the same EPT entry twice.
+      const GuestPhysAddr page(w.dirtied[dirtied++]);
+      if (logged && ((set & ~before) >> (accessed + 1)) != 0) {
+        core_.vmx.log_page_modification(page);
+        log_entries_ = static_cast<std::uint8_t>(log_entries_ + core_.collect_accesses);
+      }
+    }
     if (memory_.code_lines(mfn_of(s.entry)) & lines_of(s.entry.value, 4)) {
       memory_.note_write(s.entry, 4);
       code_hit_ = true;
     }
   }
+  return true;
 }
 
 Outcome Mmu::translate_pieces(LinearAddr a, unsigned size, Access access, View view, Piece (&out)[2],
@@ -459,7 +472,7 @@ Outcome Mmu::read_guest_physical(GuestPhysAddr a, void* out, unsigned size) {
     const unsigned n = std::min<unsigned>(size - done, static_cast<unsigned>(kPageSize - (at.value & kPageMask)));
     const WalkResult w = walk_ept(context_, memory_, at, Access::kRead);
     if (w.status != WalkStatus::kOk) return fail(w, 0);
-    commit(w);
+    if (!commit(w)) return core_.vmx.exit(ExitReason::kPmlFull, 0);
     const bool ram = memory_.contains(w.physical, n);
     load({w.physical, 0, n, ram}, to + done);
     done += n;
@@ -473,7 +486,14 @@ const WalkResult& Mmu::refill(LinearAddr a, Access access) {
     soft.flush_page(a.value);
     return refill_;
   }
-  commit(refill_);
+  const bool committed = commit(refill_);
+  refill_.log_entries = log_entries_;
+  log_entries_ = 0;
+  if (!committed) {
+    // The access was made with what the software TLB still knew; the next one exits.
+    soft.flush_page(a.value);
+    return refill_;
+  }
   tlb.insert(a, access, entry_of(refill_));
   // What the software TLB holds was read from tables that have changed since, or may lack a right that they now
   // give.

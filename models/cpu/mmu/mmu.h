@@ -45,9 +45,9 @@ class Mmu {
 
   // Slow paths of Core's data accesses: any size up to 4 KiB, any alignment, page crossing, MMIO, code pages.
   // Outcomes: kNext; kEndBlock (a write hit decoded code: the block must end); kFault (#PF, #AC, or #GP for an
-  // address that is not canonical, in core.fault); kVmExit (EPT violation or misconfiguration, or APIC access, in
-  // core.vm_exit). A failing write has written nothing. view: whose rights count (implicit supervisor accesses to
-  // descriptor tables pass View::kSupervisor).
+  // address that is not canonical, in core.fault); kVmExit (EPT violation or misconfiguration, page-modification
+  // log full, or APIC access, in core.vm_exit). A failing write has written nothing. view: whose rights count
+  // (implicit supervisor accesses to descriptor tables pass View::kSupervisor).
   Outcome read(LinearAddr a, void* out, unsigned size, View view);
   Outcome write(LinearAddr a, const void* in, unsigned size, View view);
   // Checks that a write would succeed (for instructions that must not half-commit), without writing.
@@ -116,7 +116,8 @@ class Mmu {
   Outcome translate_pieces(LinearAddr a, unsigned size, Access access, View view, Piece (&out)[2],
                            unsigned& count);
   Outcome fail(const WalkResult& w, std::uint64_t linear);
-  void commit(const WalkResult& w);
+  // Sets the accessed and dirty flags of a walk. false: the page-modification log has no room for what is left.
+  bool commit(const WalkResult& w);
   Outcome finish();
   void cache(std::uint64_t linear, PhysAddr physical, Access access, View view, const TlbEntry& rights);
   bool is_apic_access(PhysAddr a) const;
@@ -143,6 +144,7 @@ class Mmu {
   std::uint64_t large_base_ = 0, large_mask_ = 0;
   bool large_any_ = false;
   WalkResult refill_;
+  std::uint8_t log_entries_ = 0;  // written to the page-modification log since the last refill()
 };
 
 }  // namespace xensim::cpu

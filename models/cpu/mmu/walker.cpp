@@ -131,6 +131,7 @@ class Walk {
       if ((rights & needed) != needed || (address >> 48))
         return ept_violation(address, needed, final_bit, address >> 48 ? 0 : rights);
       s.set_dirty = track && (needed & kQualWrite) && !(e & kEptDirty);
+      if (s.set_dirty) r.dirtied[r.dirties++] = address & ~kPageMask;
       out.physical = (e & table_mask() & ~page_offset(~std::uint64_t{0}, shift)) | page_offset(address, shift);
       out.shift = shift;
       out.rights = rights;

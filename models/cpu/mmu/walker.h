@@ -54,6 +54,12 @@ struct WalkResult {
   bool dirty = false;                  // all dirty bits are (or will be) set: a writable translation may be cached
   std::uint32_t page_fault_error = 0;  // of a #PF
   std::uint64_t ept_qualification = 0;  // of an EPT violation (SDM 3, table 28-7)
+  // The guest-physical pages whose EPT dirty flags the access sets, in the order of the steps that have set_dirty
+  // and ept.
+  std::array<std::uint64_t, 5> dirtied;
+  std::uint8_t dirties = 0;
+  // Entries of the page-modification log that the access wrote (Mmu::refill).
+  std::uint8_t log_entries = 0;
   std::uint8_t steps = 0;
   std::array<WalkStep, 24> step;  // 4 levels × (4 EPT + 1) + 4 EPT
 };

@@ -22,6 +22,7 @@ struct InorderConfig {
   Cycles resteer_penalty = 8;
   Cycles l2_tlb_latency = 9;
   Cycles walk_overhead = 5;
+  Cycles log_entry = 8;
   BranchPredictorConfig branch_predictor;
   PagingStructureCacheConfig paging_structure_caches;
   PagingStructureCacheConfig ept_walk_caches;
@@ -58,6 +59,8 @@ inline void describe(InorderConfig& c, config::Visitor& v) {
   v(c.walk_overhead,
     {"walk_overhead", "cycles", "from the miss in the second-level TLB to a page walk's first read",
      "uncalibrated", config::between(0, 1000)});
+  v(c.log_entry, {"log_entry", "cycles", "writing one entry of the page-modification log", "uncalibrated",
+                  config::between(0, 1000)});
   v(c.branch_predictor, {"branch_predictor", "", "branch prediction", "design"});
   v(c.paging_structure_caches, {"paging_structure_caches", "", "of the guest's page tables", "design"});
   v(c.ept_walk_caches, {"ept_walk_caches", "", "of EPT", "design"});

@@ -34,7 +34,8 @@ InorderPipeline::InorderPipeline(const InorderConfig& config, unsigned cpu, memo
       mispredict_(config.mispredict_penalty),
       resteer_(config.resteer_penalty),
       l2_tlb_(config.l2_tlb_latency),
-      walk_overhead_(config.walk_overhead) {
+      walk_overhead_(config.walk_overhead),
+      log_entry_(config.log_entry) {
   expects(width_ > 0 && store_entries_ > 0 && store_entries_ <= store_commit_.size() && fill_entries_ > 0 &&
           fill_entries_ <= fills_.size());
   const CostTable& rows = default_cost_table();
@@ -299,6 +300,8 @@ Cycles InorderPipeline::walk(std::uint64_t linear, Access access, Cycles start) 
     t += caches_.access(cpu_, s.entry, AccessKind::kLoad, t).latency;
     charge(t, s.ept ? CpiCategory::kEptWalk : CpiCategory::kTlbWalk);
   }
+  t += w.log_entries * log_entry_;
+  charge(t, CpiCategory::kEptWalk);
   stop_issue_until(t, CpiCategory::kTlbWalk);
   return t;
 }

@@ -161,7 +161,7 @@ class InorderPipeline {
   WalkSource& walks_;
   PagingStructureCaches structure_caches_;
   std::unique_ptr<BranchPredictor> predictor_;
-  const Cycles mispredict_, resteer_, l2_tlb_, walk_overhead_;
+  const Cycles mispredict_, resteer_, l2_tlb_, walk_overhead_, log_entry_;
 };
 
 }  // namespace xensim::cpu

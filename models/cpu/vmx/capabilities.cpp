@@ -1,6 +1,7 @@
 // The VMX capability MSRs (SDM 3, appendix A).
 #include "models/cpu/vmx/capabilities.h"
 
+#include "models/cpu/core.h"
 #include "models/cpu/vmx/vmx.h"
 
 namespace xensim::cpu {
@@ -27,7 +28,7 @@ constexpr std::uint64_t kEptVpid = flag(0) | flag(6) | flag(8) | flag(14) | flag
 
 }  // namespace
 
-bool Vmx::capability_msr(std::uint32_t index, std::uint64_t& out) {
+bool Vmx::capability_msr(std::uint32_t index, std::uint64_t& out) const {
   switch (index) {
     case 0x480:
       out = kBasic;
@@ -64,6 +65,7 @@ bool Vmx::capability_msr(std::uint32_t index, std::uint64_t& out) {
       return true;
     case 0x48b:
       out = kSecondary.msr();
+      if (!core_.config.pml) out &= ~(std::uint64_t{kSecondaryPml} << 32);
       return true;
     case 0x48c:
       out = kEptVpid;

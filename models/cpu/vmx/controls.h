@@ -20,6 +20,7 @@ struct Controls {
   std::uint32_t ple_gap = 0, ple_window = 0;
   std::uint32_t tpr_threshold = 0;
   std::uint64_t virtual_apic_page = 0, apic_access_page = 0;
+  std::uint64_t pml_address = 0;
 
   // Pin-based.
   bool external_interrupt_exiting() const { return bit(pin, 0); }
@@ -64,6 +65,7 @@ struct Controls {
   bool rdrand_exiting() const { return bit(secondary, 11); }
   bool invpcid() const { return bit(secondary, 12); }
   bool rdseed_exiting() const { return bit(secondary, 16); }
+  bool pml() const { return bit(secondary, 17); }
   bool xsaves() const { return bit(secondary, 20); }
   bool tsc_scaling() const { return bit(secondary, 25); }
   // VM-exit.

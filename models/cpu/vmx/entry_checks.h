@@ -16,6 +16,7 @@ constexpr bool canonical(std::uint64_t a) { return a + (std::uint64_t{1} << 47) 
 
 // 26.2.1
 bool ept_pointer(std::uint64_t eptp, unsigned physical_bits);
+bool page_modification_log(const Controls& c, bool supported, unsigned physical_bits);
 bool msr_area(std::uint64_t address, std::uint32_t count, unsigned physical_bits);
 bool control_words(const Controls& c, std::uint32_t secondary_field);
 bool bitmaps(const Controls& c, unsigned physical_bits);

@@ -73,6 +73,11 @@ bool translation_controls(const Controls& c, unsigned physical_bits) {
   return !c.unrestricted_guest() || c.ept();
 }
 
+// 26.2.1.1: page-modification logging. Nothing is asked of the index.
+bool page_modification_log(const Controls& c, bool supported, unsigned physical_bits) {
+  return !c.pml() || (supported && c.ept() && page_address(c.pml_address, physical_bits));
+}
+
 // 26.2.1.2: VM-exit control fields.
 bool exit_controls(const Vmcs& v, const Controls& c, unsigned physical_bits) {
   if (!vmx_capability::kExit.accepts(c.exit)) return false;
@@ -116,8 +121,9 @@ VmxError Vmx::check_controls() const {
   const bool good = control_words(controls, vmcs_.read32(VmcsField::kSecondaryControls)) &&
                     controls.cr3_targets <= vmx_capability::kCr3Targets && bitmaps(controls, width) &&
                     tpr_shadow(controls, vtpr, width) && nmi_controls(controls) &&
-                    translation_controls(controls, width) && exit_controls(vmcs_, controls, width) &&
-                    entry_controls(vmcs_, controls, width);
+                    translation_controls(controls, width) &&
+                    page_modification_log(controls, core_.config.pml, width) &&
+                    exit_controls(vmcs_, controls, width) && entry_controls(vmcs_, controls, width);
   return good ? VmxError::kNone : VmxError::kEntryInvalidControls;
 }
 

@@ -32,6 +32,7 @@ bool saves_resume_flag(const VmExitInfo& x) {
     }
     case ExitReason::kEptViolation:
     case ExitReason::kEptMisconfiguration:
+    case ExitReason::kPmlFull:
       return !bit(x.idt_vectoring_info, 31);
     default:
       return false;

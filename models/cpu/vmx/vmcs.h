@@ -38,8 +38,10 @@ struct FieldRange {
 inline constexpr std::array kFieldRanges = {
     FieldRange{0x0000, 1},   // VPID
     FieldRange{0x0800, 8},   // guest selectors
+    FieldRange{0x0812, 1},   // page-modification log index
     FieldRange{0x0c00, 7},   // host selectors
     FieldRange{0x2000, 7},   // bitmaps, MSR areas, executive-VMCS pointer
+    FieldRange{0x200e, 1},   // page-modification log address
     FieldRange{0x2010, 3},   // TSC offset, virtual-APIC and APIC-access pages
     FieldRange{0x201a, 1},   // EPT pointer
     FieldRange{0x2032, 1},   // TSC multiplier

@@ -102,10 +102,17 @@ VmxResult Vmx::vmptrld(PhysAddr region) {
   return {};
 }
 
+// The fields of page-modification logging exist where the processor has it.
+bool Vmx::has_field(std::uint32_t encoding) const {
+  const auto field = static_cast<VmcsField>(encoding & ~1u);
+  if (!core_.config.pml && (field == VmcsField::kPmlAddress || field == VmcsField::kPmlIndex)) return false;
+  return field_offset(encoding) != 0;
+}
+
 VmxResult Vmx::vmread(VmcsField field, std::uint64_t& out) const {
   if (!vmcs_.valid()) return {VmxResult::kFailInvalid, 0};
   const auto encoding = static_cast<std::uint32_t>(field);
-  if (field_offset(encoding) == 0) return const_cast<Vmx*>(this)->fail(VmxError::kUnsupportedField);
+  if (!has_field(encoding)) return const_cast<Vmx*>(this)->fail(VmxError::kUnsupportedField);
   out = vmcs_.read_encoding(encoding);
   return {};
 }
@@ -113,7 +120,7 @@ VmxResult Vmx::vmread(VmcsField field, std::uint64_t& out) const {
 VmxResult Vmx::vmwrite(VmcsField field, std::uint64_t value) {
   if (!vmcs_.valid()) return {VmxResult::kFailInvalid, 0};
   const auto encoding = static_cast<std::uint32_t>(field);
-  if (field_offset(encoding) == 0) return fail(VmxError::kUnsupportedField);
+  if (!has_field(encoding)) return fail(VmxError::kUnsupportedField);
   if (type_of(encoding) == FieldType::kReadOnly) return fail(VmxError::kReadOnlyField);
   dirty_ |= dirt_of(encoding & ~1u);
   vmcs_.write_encoding(encoding, value);
@@ -179,6 +186,7 @@ void Vmx::parse_controls() {
   c.tpr_threshold = vmcs_.read32(F::kTprThreshold);
   c.virtual_apic_page = vmcs_.read(F::kVirtualApicPage);
   c.apic_access_page = vmcs_.read(F::kApicAccessPage);
+  c.pml_address = vmcs_.read(F::kPmlAddress);
 }
 
 }  // namespace xensim::cpu

@@ -66,7 +66,7 @@ class Vmx {
   void commit_exit(bool load_host_state);
 
   // MSRs IA32_VMX_BASIC … IA32_VMX_VMFUNC (0x480…0x491); false if the index is none of these.
-  static bool capability_msr(std::uint32_t index, std::uint64_t& out);
+  bool capability_msr(std::uint32_t index, std::uint64_t& out) const;
 
   // --- What the handlers ask before they act in non-root operation. Each returns kNext (go on) or kVmExit with
   // Core::vm_exit filled; all are cheap no-ops outside non-root operation.
@@ -120,6 +120,12 @@ class Vmx {
   // the guest's pending debug exceptions, in root operation too.
   void hold_breakpoints(std::uint64_t dr6) { pending_debug_ |= dr6 | 0x1000; }
 
+  // Page-modification logging (SDM 3, 28.3.6), for the MMU, in non-root operation with EPT's accessed and dirty
+  // flags on. Is there room for an entry, so that such a flag may be set?
+  bool page_modification_log_full() const;
+  // An EPT dirty flag was set for an access to this address: its page goes into the log. Not when it is full.
+  void log_page_modification(GuestPhysAddr a);
+
   // Fills Core::vm_exit for the current instruction and returns kVmExit.
   Outcome exit(ExitReason reason, std::uint64_t qualification, std::uint32_t instruction_length = 0);
 
@@ -130,6 +136,7 @@ class Vmx {
   enum class Root : std::uint8_t { kNative, kBinary };
   VmxResult fail(VmxError error);
   VmxResult enter(bool launch, Root root, bool& entered);
+  bool has_field(std::uint32_t encoding) const;
   void parse_controls();
   VmxError check_controls() const;
   VmxError check_host_state() const;

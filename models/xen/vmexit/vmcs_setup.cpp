@@ -10,9 +10,9 @@ using F = cpu::VmcsField;
 namespace {
 
 // What software wants, within what the processor allows (SDM 3, appendix A.3).
-std::uint32_t adjust(std::uint32_t wanted, std::uint32_t capability_index) {
+std::uint32_t adjust(const cpu::Vmx& vmx, std::uint32_t wanted, std::uint32_t capability_index) {
   std::uint64_t msr = 0;
-  expects(cpu::Vmx::capability_msr(capability_index, msr));
+  expects(vmx.capability_msr(capability_index, msr));
   return (wanted | static_cast<std::uint32_t>(msr)) & static_cast<std::uint32_t>(msr >> 32);
 }
 
@@ -34,7 +34,7 @@ void Hypervisor::init_vmcs(Vcpu& v) {
   save_context(*active_);  // its VMCS stops being the current one
   cpu::Vmx& vmx = active_->pcpu->core.vmx;
   std::uint64_t basic = 0;
-  expects(cpu::Vmx::capability_msr(0x480, basic));
+  expects(vmx.capability_msr(0x480, basic));
   memory.write<std::uint32_t>(v.vmcs, static_cast<std::uint32_t>(basic & 0x7fffffff));
   expects(vmx.vmclear(v.vmcs).ok());
   expects(vmx.vmptrld(v.vmcs).ok());
@@ -44,11 +44,11 @@ void Hypervisor::init_vmcs(Vcpu& v) {
       1u << 3 | 1u << 7 | 1u << 10 | 1u << 11 | 1u << 23 | 1u << 24 | 1u << 28 | 1u << 29 | 1u << 31;
   const std::uint32_t secondary =
       1u << 1 | 1u << 3 | 1u << 5 | 1u << 6 | 1u << 7 | (config.ple ? 1u << 10 : 0) | 1u << 12;
-  vmx.write(F::kPinControls, adjust(pin, 0x48d));
-  vmx.write(F::kPrimaryControls, adjust(primary, 0x48e));
-  vmx.write(F::kSecondaryControls, adjust(secondary, 0x48b));
-  vmx.write(F::kExitControls, adjust(1u << 2 | 1u << 9 | 1u << 15 | 3u << 18 | 3u << 20, 0x48f));
-  vmx.write(F::kEntryControls, adjust(1u << 2 | 1u << 14 | 1u << 15, 0x490));
+  vmx.write(F::kPinControls, adjust(vmx, pin, 0x48d));
+  vmx.write(F::kPrimaryControls, adjust(vmx, primary, 0x48e));
+  vmx.write(F::kSecondaryControls, adjust(vmx, secondary, 0x48b));
+  vmx.write(F::kExitControls, adjust(vmx, 1u << 2 | 1u << 9 | 1u << 15 | 3u << 18 | 3u << 20, 0x48f));
+  vmx.write(F::kEntryControls, adjust(vmx, 1u << 2 | 1u << 14 | 1u << 15, 0x490));
   vmx.write(F::kExceptionBitmap, 1u << cpu::kMcVec);
   vmx.write(F::kMsrBitmap, address_of(d.msr_bitmap).value);
   for (const std::uint32_t msr : kPassThrough) pass_through(memory, address_of(d.msr_bitmap), msr);

@@ -139,20 +139,21 @@ TEST_CASE("INVEPT and INVVPID fail with error 28 for bad types and descriptors")
 }
 
 TEST_CASE("The capability MSRs agree with each other") {
+  const VmxMachine m;
   std::uint64_t plain = 0, truth = 0, misc = 0, basic = 0;
   for (std::uint32_t i = 0; i < 4; ++i) {
-    REQUIRE(Vmx::capability_msr(0x481 + i, plain));
-    REQUIRE(Vmx::capability_msr(0x48d + i, truth));
+    REQUIRE(m.core.vmx.capability_msr(0x481 + i, plain));
+    REQUIRE(m.core.vmx.capability_msr(0x48d + i, truth));
     CHECK(plain >> 32 == truth >> 32);                  // what may be 1
     CHECK((truth & ~plain & 0xffffffff) == 0);          // the TRUE MSRs force no more
     CHECK((plain & 0xffffffff & ~(plain >> 32)) == 0);  // what must be 1 may be
   }
-  REQUIRE(Vmx::capability_msr(0x480, basic));
+  REQUIRE(m.core.vmx.capability_msr(0x480, basic));
   CHECK((basic & 0x7fffffff) == kVmcsRevision);
   CHECK(bits(basic, 44, 32) == 4096);
   CHECK(bits(basic, 53, 50) == 6);
-  REQUIRE(Vmx::capability_msr(0x485, misc));
+  REQUIRE(m.core.vmx.capability_msr(0x485, misc));
   CHECK(bits(misc, 24, 16) == 4);
-  CHECK_FALSE(Vmx::capability_msr(0x491, misc));
-  CHECK_FALSE(Vmx::capability_msr(0x47f, misc));
+  CHECK_FALSE(m.core.vmx.capability_msr(0x491, misc));
+  CHECK_FALSE(m.core.vmx.capability_msr(0x47f, misc));
 }

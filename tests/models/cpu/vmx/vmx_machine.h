@@ -29,13 +29,14 @@ class VmxMachine : public CoreEnvironment {
   static constexpr std::uint64_t kIoA = 0x3000, kIoB = 0x4000, kMsrMap = 0x5000, kVapic = 0x6000, kCode = 0x100000,
                                  kStack = 0x200000, kHandlers = 0x300000, kEptp = 0x2001e;
 
+  const CoreConfig config;
   memory::PhysicalMemory memory{16 << 20};
   FlatHierarchy caches;
-  Core core{0, CoreConfig{}, memory, caches, *this, CpuidPolicy::default_policy(2'400'000'000, 46)};
+  Core core{0, config, memory, caches, *this, CpuidPolicy::default_policy(2'400'000'000, 46)};
   int pending_vector = -1;
   unsigned acknowledged = 0;
 
-  VmxMachine() {
+  explicit VmxMachine(const CoreConfig& core_config = {}) : config(core_config) {
     memory.write<std::uint64_t>(PhysAddr(0x10000), 0x11007);
     memory.write<std::uint64_t>(PhysAddr(0x11000), 0x87);
     memory.write<std::uint64_t>(PhysAddr(0x20000), 0x21007);
