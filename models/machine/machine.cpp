@@ -105,6 +105,10 @@ Machine::Machine(sc_core::sc_module_name name, const ScenarioConfig& s, std::vec
   stats.add("time_cycles", "cycles", "simulated time in cycles of the core clock", [this] { return now(); });
   stats.add("instructions", "instructions", "guest instructions retired", [this] { return instructions(); });
   hypervisor->add_stats(stats);
+  stats::Group& census = stats.group("census", "what is in use, counted over everybody");
+  census_at_start_ = xen::take_census(*hypervisor);
+  xen::add_stats(census_at_start_, census.group("start", "before the first domain is created"));
+  xen::add_stats(census_at_end_, census.group("end", "at the end of the run"));
   caches.register_stats(stats.group("memory"));
 }
 
@@ -142,6 +146,7 @@ RunEnd Machine::run() {
   const Cycles end = why == RunEnd::kTimeLimit ? std::max(now(), run_state_.until) : now();
   for (auto& m : modules_) m->catch_up(end);
   hypervisor->finish(end);
+  census_at_end_ = xen::take_census(*hypervisor);
   return why;
 }
 

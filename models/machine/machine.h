@@ -15,6 +15,7 @@
 #include "models/machine/memory_module.h"
 #include "models/machine/pcpu_module.h"
 #include "models/memory/cache_system.h"
+#include "models/xen/census.h"
 #include "models/xen/hypervisor.h"
 #include "sim/stats/stats.h"
 #include "sim/trace/tracer.h"
@@ -63,6 +64,7 @@ class Machine final : public sc_core::sc_module {
  private:
   Clock clock_;
   RunState run_state_;
+  xen::Census census_at_start_, census_at_end_;
   std::unique_ptr<MemoryModule> memory_module_;
   std::vector<std::unique_ptr<PcpuModule>> modules_;
 };

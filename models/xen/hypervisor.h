@@ -19,6 +19,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "models/cpu/pcpu.h"
@@ -232,6 +233,11 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
 
   // --- Hypercalls (hypercall/dispatch.cpp). Handles the VMCALL of the current vCPU.
   void hypercall(Vcpu& v);
+  // What the hypercall of that number returns; a multicall makes several.
+  long call_hypercall(Vcpu& v, std::uint64_t number, Arguments args);
+  // The handler has put what is left into the guest's registers: its VMCALL is executed again.
+  void continue_hypercall() { continue_hypercall_ = true; }
+  bool take_continuation() { return std::exchange(continue_hypercall_, false); }
 
   // Something waits that a long hypercall should let through; and how it does so: the guest calls again.
   bool hypercall_preempted();
@@ -292,6 +298,7 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   long do_poll(Vcpu& v, const Arguments& args);
   long do_event_channel_op(Vcpu& v, const Arguments& args);
   long do_hvm_op(Vcpu& v, const Arguments& args);
+  long set_hvm_param(Vcpu& v, Domain& d, std::uint32_t index, std::uint64_t value);
   long register_vcpu_info(Vcpu& v, std::uint64_t gfn, std::uint32_t offset);
   long initialise_vcpu(Vcpu& caller, Vcpu& t, std::uint64_t arg);
   long bind_port_to_vcpu(Domain& d, std::uint32_t port, std::uint32_t vcpu);

@@ -55,6 +55,9 @@ enum class Path : std::uint8_t {
   kSchedOp,
   kConsoleIo,
   kUnknownHypercall,
+  kMulticallEntry,   // one call of a multicall, without what it does
+  kControlOp,        // domctl, sysctl, platform_op
+  kSmallHypercall,   // xsm_op, physdev_op, xenpmu_op, dm_op, mmuext_op, hypfs_op
   kEventSend,        // set pending, decide, notify
   kEventDeliver,     // upcall assertion in the target vCPU
   kInterruptInject,  // vlapic scan and VM-entry event set-up

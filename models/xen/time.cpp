@@ -107,15 +107,18 @@ void Hypervisor::set_periodic_timer(Vcpu& v, Nanoseconds period) {
 void Hypervisor::periodic_timer_work(Vcpu& v) {
   remove_timer(v.periodic);
   if (v.periodic_period == 0 || v.domain.shutdown) return;
-  Cycles next = v.periodic_last_event + cycles(v.periodic_period);
+  const Cycles period = cycles(v.periodic_period);
+  // Beyond what time can count: never.
+  const auto after = [&](Cycles last) { return period > kNever - last ? kNever : last + period; };
+  Cycles next = after(v.periodic_last_event);
   if (now() >= next) {
     ++v.stats.timer_fired;
     tracer.timer_fire(active_->pcpu->index, now(), trace_id(v));
     send_vcpu_virq(v, VIRQ_TIMER);
     v.periodic_last_event = now();
-    next = now() + cycles(v.periodic_period);
+    next = after(now());
   }
-  v.periodic = add_timer(v.processor, next, TimerAction::kPeriodic, v.unit);
+  if (next != kNever) v.periodic = add_timer(v.processor, next, TimerAction::kPeriodic, v.unit);
 }
 
 void Hypervisor::arm_vlapic_timer(Vcpu& v) {

@@ -140,6 +140,7 @@ struct Vcpu {
   std::optional<cpu::Event> inject;
   bool nmi_pending = false;
   bool waiting_for_sipi = false;
+  bool in_multicall = false;
   bool initialised = false;
 
   // Guest-visible areas.

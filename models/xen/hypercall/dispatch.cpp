@@ -1,7 +1,7 @@
 // Hypercalls by VMCALL from HVM and PVH guests: registers, privilege, the table, the result (hvm_hypercall in
 // Xen). 64-bit: number RAX, arguments RDI RSI RDX R10 R8 R9. 32-bit: EAX, EBX ECX EDX ESI EDI EBP. From CPL > 0:
 // -EPERM.
-#include "models/xen/hypercall/arguments.h"
+#include "models/xen/hypercall/handlers.h"
 #include "models/xen/hypervisor.h"
 
 namespace xensim::xen {
@@ -12,24 +12,57 @@ namespace {
 
 struct Row {
   unsigned number;
-  Path path;
-  long (Hypervisor::*handler)(Vcpu&, const Arguments&);
+  Path path;      // kCount: the handler charges
+  unsigned ints;  // bit i: Xen takes argument i as an int, and sees its lower half alone
+  HypercallHandler handler;
 };
+
+// Functions of the class as handlers.
+template <long (Hypervisor::*kMember)(Vcpu&, const Arguments&)>
+long member(Hypervisor& hv, Vcpu& v, const Arguments& args) {
+  return (hv.*kMember)(v, args);
+}
 
 }  // namespace
 
-void Hypervisor::hypercall(Vcpu& v) {
+// The numbers that HVM and PVH guests have, of either width; all others give -ENOSYS. (Xen's table has argo_op
+// too, in builds for experts.)
+long Hypervisor::call_hypercall(Vcpu& v, std::uint64_t number, Arguments args) {
   static constexpr Row kTable[] = {
-      {__HYPERVISOR_memory_op, Path::kCount, &Hypervisor::do_memory_op},
-      {__HYPERVISOR_set_timer_op, Path::kSetTimer, &Hypervisor::do_set_timer_op},
-      {__HYPERVISOR_xen_version, Path::kXenVersion, &Hypervisor::do_xen_version},
-      {__HYPERVISOR_console_io, Path::kConsoleIo, &Hypervisor::do_console_io},
-      {__HYPERVISOR_vm_assist, Path::kVmAssist, &Hypervisor::do_vm_assist},
-      {__HYPERVISOR_vcpu_op, Path::kCount, &Hypervisor::do_vcpu_op},
-      {__HYPERVISOR_sched_op, Path::kSchedOp, &Hypervisor::do_sched_op},
-      {__HYPERVISOR_event_channel_op, Path::kCount, &Hypervisor::do_event_channel_op},
-      {__HYPERVISOR_hvm_op, Path::kHvmOp, &Hypervisor::do_hvm_op},
+      {__HYPERVISOR_platform_op, Path::kControlOp, 0b0000, do_platform_op},
+      {__HYPERVISOR_memory_op, Path::kCount, 0b0000, member<&Hypervisor::do_memory_op>},
+      {__HYPERVISOR_multicall, Path::kCount, 0b0010, do_multicall},
+      {__HYPERVISOR_set_timer_op, Path::kSetTimer, 0b0000, member<&Hypervisor::do_set_timer_op>},
+      {__HYPERVISOR_xen_version, Path::kXenVersion, 0b0001, member<&Hypervisor::do_xen_version>},
+      {__HYPERVISOR_console_io, Path::kConsoleIo, 0b0011, member<&Hypervisor::do_console_io>},
+      {__HYPERVISOR_vm_assist, Path::kVmAssist, 0b0011, member<&Hypervisor::do_vm_assist>},
+      {__HYPERVISOR_vcpu_op, Path::kCount, 0b0011, member<&Hypervisor::do_vcpu_op>},
+      {__HYPERVISOR_mmuext_op, Path::kSmallHypercall, 0b1010, do_mmuext_op},
+      {__HYPERVISOR_xsm_op, Path::kSmallHypercall, 0b0000, do_xsm_op},
+      {__HYPERVISOR_sched_op, Path::kSchedOp, 0b0001, member<&Hypervisor::do_sched_op>},
+      {__HYPERVISOR_event_channel_op, Path::kCount, 0b0001, member<&Hypervisor::do_event_channel_op>},
+      {__HYPERVISOR_physdev_op, Path::kSmallHypercall, 0b0001, do_physdev_op},
+      {__HYPERVISOR_hvm_op, Path::kHvmOp, 0b0000, member<&Hypervisor::do_hvm_op>},
+      {__HYPERVISOR_sysctl, Path::kControlOp, 0b0000, do_sysctl},
+      {__HYPERVISOR_domctl, Path::kControlOp, 0b0000, do_domctl},
+      {__HYPERVISOR_xenpmu_op, Path::kSmallHypercall, 0b0001, do_xenpmu_op},
+      {__HYPERVISOR_dm_op, Path::kSmallHypercall, 0b0010, do_dm_op},
+      {__HYPERVISOR_hypfs_op, Path::kSmallHypercall, 0b0001, do_hypfs_op},
+      {__HYPERVISOR_arch_1, Path::kControlOp, 0b0000, do_paging_domctl_cont},
   };
+  cpu::Pcpu& p = *active_->pcpu;
+  for (const Row& r : kTable)
+    if (r.number == number) {
+      if (r.path != Path::kCount) cost.charge(p, r.path);
+      for (unsigned i = 0; i < 5; ++i)
+        if (r.ints >> i & 1) args.a[i] &= 0xffffffff;
+      return r.handler(*this, v, args);
+    }
+  cost.charge(p, Path::kUnknownHypercall);
+  return -kEnosys;
+}
+
+void Hypervisor::hypercall(Vcpu& v) {
   cpu::Core& core = active_->pcpu->core;
   cpu::Pcpu& p = *active_->pcpu;
   const unsigned cpu_index = p.index;
@@ -55,15 +88,7 @@ void Hypervisor::hypercall(Vcpu& v) {
   if (cpl > 0 || virtual_8086) {
     result = -kEperm;
   } else {
-    const Row* row = nullptr;
-    for (const Row& r : kTable)
-      if (r.number == number) row = &r;
-    if (row) {
-      if (row->path != Path::kCount) cost.charge(p, row->path);
-      result = (this->*row->handler)(v, args);
-    } else {
-      cost.charge(p, Path::kUnknownHypercall);
-    }
+    result = call_hypercall(v, number, args);
   }
   if (continue_hypercall_) {
     continue_hypercall_ = false;
@@ -91,8 +116,8 @@ long Hypervisor::do_set_timer_op(Vcpu& v, const Arguments& args) {
 long Hypervisor::do_vm_assist(Vcpu& v, const Arguments& args) {
   // HVM guests may only ask for the runstate update flag.
   const std::uint64_t cmd = args.a[0], type = args.a[1];
-  if (cmd != VMASST_CMD_enable && cmd != VMASST_CMD_disable) return -kEnosys;
   if (type != VMASST_TYPE_runstate_update_flag) return -kEinval;
+  if (cmd != VMASST_CMD_enable && cmd != VMASST_CMD_disable) return -kEnosys;
   const std::uint64_t bit = std::uint64_t{1} << type;
   v.domain.vm_assist = cmd == VMASST_CMD_enable ? v.domain.vm_assist | bit : v.domain.vm_assist & ~bit;
   return 0;

@@ -1,12 +1,17 @@
 // __HYPERVISOR_sched_op (do_sched_op of Xen's common/sched/core.c).
 #include "models/xen/hypercall/arguments.h"
 #include "models/xen/hypervisor.h"
+#include "models/xen/xsm/xsm.h"
 
 namespace xensim::xen {
 
 namespace {
 constexpr std::uint32_t kMaxPollPorts = 128;
+
+ShutdownReason shutdown_reason(std::uint32_t reason) {
+  return reason <= SHUTDOWN_MAX ? static_cast<ShutdownReason>(reason) : ShutdownReason::kCrash;
 }
+}  // namespace
 
 void Hypervisor::yield(Vcpu& v) {
   cpu::Pcpu& p = *active_->pcpu;
@@ -31,13 +36,15 @@ long Hypervisor::do_sched_op(Vcpu& v, const Arguments& args) {
     case SCHEDOP_shutdown_code: {
       std::uint32_t reason;
       if (!copy_from_guest(v, args.a[1], &reason, sizeof reason)) return -kEfault;
+      reason &= 0xff;
       if (args.a[0] == SCHEDOP_shutdown_code) {
         tracer.shutdown_code(active_->pcpu->index, now(), trace_id(v), reason);
-        v.domain.shutdown_code = reason;
+        if (v.domain.shutdown_code == ~0u) v.domain.shutdown_code = reason;
         return 0;
       }
-      shutdown_domain(v.domain,
-                      reason <= SHUTDOWN_MAX ? static_cast<ShutdownReason>(reason) : ShutdownReason::kCrash);
+      // What was said first counts.
+      if (v.domain.shutdown_code != ~0u) reason = v.domain.shutdown_code;
+      shutdown_domain(v.domain, shutdown_reason(reason));
       return 0;
     }
     case SCHEDOP_poll:
@@ -45,9 +52,11 @@ long Hypervisor::do_sched_op(Vcpu& v, const Arguments& args) {
     case SCHEDOP_remote_shutdown: {
       sched_remote_shutdown_t r;
       if (!copy_from_guest(v, args.a[1], &r, sizeof r)) return -kEfault;
-      Domain* d = find_domain(r.domain_id);
-      if (!d) return -kEsrch;
-      return -kEperm;
+      const DomainLookup found = lookup_domain_by_id(*this, r.domain_id);
+      if (!found) return found.error;
+      if (const long refused = xsm::check(xsm::Action::kDmPriv, v.domain, found.domain)) return refused;
+      shutdown_domain(*found.domain, shutdown_reason(r.reason & 0xff));
+      return 0;
     }
     case SCHEDOP_watchdog: {
       sched_watchdog_t w;
@@ -55,7 +64,7 @@ long Hypervisor::do_sched_op(Vcpu& v, const Arguments& args) {
       return set_watchdog(v.domain, w.id, w.timeout);
     }
     case SCHEDOP_pin_override:
-      return -kEperm;
+      return v.domain.role.hardware ? -kEinval : -kEperm;  // no hardware domain runs a binary
     default:
       return -kEnosys;
   }
@@ -98,7 +107,7 @@ long Hypervisor::set_watchdog(Domain& d, std::uint32_t id, std::uint32_t timeout
         arm(i);
         return static_cast<long>(i + 1);
       }
-    return -kEnospc;
+    return static_cast<long>(static_cast<std::uint32_t>(-kEnospc));  // as Xen has it: an unsigned id or an error
   }
   TimerId& w = d.watchdogs[id - 1];
   if (!w.pending()) return -kEinval;

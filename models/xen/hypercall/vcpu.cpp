@@ -97,7 +97,7 @@ long Hypervisor::do_vcpu_op(Vcpu& v, const Arguments& args) {
       std::uint64_t period;
       if (!copy_from_guest(v, arg, &period, sizeof period)) return -kEfault;
       if (period < 1'000'000) return -kEinval;  // 1 ms at least
-      if (period > std::uint64_t{1} << 62) return -kEinval;
+      if (period >> 62 != 0) return -kEinval;
       set_periodic_timer(t, period);
       return 0;
     }
@@ -125,6 +125,7 @@ long Hypervisor::do_vcpu_op(Vcpu& v, const Arguments& args) {
       return register_vcpu_info(t, gfn, offset);
     }
     case VCPUOP_send_nmi:
+      if (arg != 0) return -kEinval;
       t.nmi_pending = true;
       vcpu_kick(t);
       return 0;
@@ -147,6 +148,15 @@ long Hypervisor::initialise_vcpu(Vcpu& caller, Vcpu& t, std::uint64_t arg) {
   };
   if (c.mode == VCPU_HVM_MODE_32B) {
     const auto& r = c.cpu_regs.x86_32;
+    // Segments that must be there; what the first instruction and the levels need.
+    if (r.cs_ar == 0 || r.ss_ar == 0 || r.tr_ar == 0) return -kEinval;
+    const std::uint32_t limit = r.cs_ar & 0x800 ? r.cs_limit << 12 | 0xfff : r.cs_limit;
+    if (r.eip > limit) return -kEinval;
+    const auto level = [](std::uint32_t ar) { return ar >> 5 & 3; };
+    const auto present = [](std::uint32_t ar) { return (ar & 0x80) != 0; };
+    if (level(r.ss_ar) != level(r.cs_ar) || (present(r.ds_ar) && level(r.ds_ar) > level(r.cs_ar)) ||
+        (present(r.es_ar) && level(r.es_ar) > level(r.cs_ar)))
+      return -kEinval;
     const std::uint32_t g[8] = {r.eax, r.ecx, r.edx, r.ebx, r.esp, r.ebp, r.esi, r.edi};
     for (unsigned i = 0; i < 8; ++i) st.gpr[i] = g[i];
     st.rip = r.eip;

@@ -64,7 +64,7 @@ long Hypervisor::do_xen_version(Vcpu& v, const Arguments& args) {
     case XENVER_guest_handle:
       return put(v.domain.uuid);
     case XENVER_commandline:
-      return put(padded<1024>("<denied>"));
+      return put(padded<9>("<denied>"));
     case XENVER_build_id:
       return -kEperm;
     default:

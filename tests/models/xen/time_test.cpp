@@ -58,6 +58,17 @@ TEST_CASE("Time beyond what can be counted is never, not the past") {
   CHECK(b.hv->from_now(5) == b.hv->now() + 5);
 }
 
+TEST_CASE("A periodic timer whose next tick is beyond what can be counted never comes due") {
+  Bench b;
+  Vcpu& v = *b.guest(1).vcpus[0];
+  v.runstate = Runstate::kRunning;
+  b.hv->set_periodic_timer(v, (std::uint64_t{1} << 62) - 1);
+  CHECK_FALSE(b.hv->pcpus[v.processor].timers.due(b.hv->now()));
+  CHECK(v.stats.timer_fired == 0);
+  b.hv->set_periodic_timer(v, 0);
+  v.runstate = Runstate::kOffline;
+}
+
 TEST_CASE("The wall clock of shared_info is the configured one") {
   Bench b;
   const Domain& d = b.guest(1);
