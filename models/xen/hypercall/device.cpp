@@ -22,7 +22,6 @@ long do_mmuext_op(Hypervisor& hv, Vcpu& v, const Arguments& args) {
   constexpr std::uint32_t kPreempted = 1u << 31;  // MMU_UPDATE_PREEMPTED
   const auto domid = static_cast<domid_t>(args.a[3]);
   if (static_cast<std::uint32_t>(args.a[1]) == kPreempted && args.a[0] == 0) return static_cast<int>(args.a[3]);
-  if (args.a[3] != domid) return -kEsrch;
   if (domid == v.domain.domid) return -kEsrch;
   // Xen's own domains count as PV, and nobody but a control domain may use them so.
   if (domid == DOMID_IO || domid == DOMID_XEN) return xsm::check(xsm::Action::kPriv, v.domain, nullptr);

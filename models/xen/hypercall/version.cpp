@@ -48,8 +48,8 @@ long Hypervisor::do_xen_version(Vcpu& v, const Arguments& args) {
     case XENVER_changeset:
       return put(padded<64>(""));
     case XENVER_platform_parameters: {
-      // virt_start: 32-bit guests get the compat hypervisor base.
-      const std::uint64_t base = args.wide ? 0xffff800000000000 : 0xf5800000;
+      // virt_start: where Xen begins; for 32-bit callers that are no PV guests, nowhere.
+      const std::uint64_t base = args.wide ? 0xffff800000000000 : 0;
       return copy_to_guest(v, to, &base, args.wide ? 8 : 4) ? 0 : -kEfault;
     }
     case XENVER_get_features: {
