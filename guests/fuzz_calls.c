@@ -105,6 +105,8 @@ static uint32_t half(void) {
     default:
       value = (uint32_t)frame();
   }
+  if (value >= IMAGE_BEGIN << 12 && value < scratch)
+    value += 0x40000000; /* nor an address there: Xen writes to areas */
   return value >= IMAGE_BEGIN && value < IMAGE_END ? value + IMAGE_END : value;
 }
 
