@@ -13,6 +13,7 @@ find_library(ZYDIS_LIBRARY Zydis REQUIRED)
 find_library(ZYCORE_LIBRARY Zycore)
 find_library(ZSTD_LIBRARY zstd REQUIRED)
 find_library(XXHASH_LIBRARY xxhash REQUIRED)
+find_library(EDIT_LIBRARY edit REQUIRED)
 find_path(XEN_INCLUDE_DIR xen/xen.h REQUIRED)
 find_path(VALIJSON_INCLUDE_DIR valijson/validator.hpp REQUIRED)
 

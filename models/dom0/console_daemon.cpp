@@ -1,6 +1,7 @@
 #include "models/dom0/console_daemon.h"
 
 #include <string>
+#include <utility>
 
 #include "sim/base/expects.h"
 
@@ -16,6 +17,8 @@ void describe(ConsoleDaemonConfig& c, config::Visitor& v) {
     {"wake_cycles", "cycles", "one wake of xenconsoled", "uncalibrated", config::between(0, 10'000'000)});
   v(c.cycles_per_byte, {"cycles_per_byte", "cycles", "moving one byte of console output", "uncalibrated",
                         config::between(0, 10'000)});
+  v(c.limit, {"limit", "bytes", "output of a domain that is kept until somebody reads it",
+              "libxl: console/limit=1048576", config::between(1024, 1 << 30)});
 }
 
 void ConsoleDaemon::introduce(domid_t domid, Mfn ring, std::uint32_t port) {
@@ -45,8 +48,18 @@ std::uint64_t ConsoleDaemon::drain(domid_t domid, const Client& client) {
     for (std::uint32_t i = 0; i < n; ++i)
       text.push_back(static_cast<char>(memory.read<std::uint8_t>(ring + kOut + ((cons + i) & (kOutSize - 1)))));
   memory.write<std::uint32_t>(ring + kOutCons, prod);
-  if (!text.empty()) sink_(domid, text);
+  if (!text.empty()) {
+    sink_(domid, text);
+    std::string& unread = unread_[domid];
+    unread += text;
+    if (unread.size() > config_.limit + config_.limit / 4) unread.erase(0, unread.size() - config_.limit);
+  }
   return text.size();
+}
+
+std::string ConsoleDaemon::take_unread(domid_t domid) {
+  const auto it = unread_.find(domid);
+  return it == unread_.end() ? "" : std::exchange(it->second, {});
 }
 
 xen::ModelAction ConsoleDaemon::next(xen::Vcpu& vcpu, Cycles) {

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <string>
 #include <string_view>
 
 #include "models/xen/domain/model_program.h"
@@ -18,6 +19,7 @@ struct ConsoleDaemonConfig {
   // Time of dom0's for one wake of the daemon and per byte it moves.
   std::uint32_t wake_cycles = 6000;
   std::uint32_t cycles_per_byte = 3;
+  std::uint64_t limit = 1 << 20;  // bytes kept unread per domain
 };
 void describe(ConsoleDaemonConfig& c, config::Visitor& v);
 
@@ -30,6 +32,9 @@ class ConsoleDaemon final : public xen::ModelProgram {
   void introduce(domid_t domid, Mfn ring, std::uint32_t port);
   // The domain is about to go: takes what is left in the ring.
   void release(domid_t domid);
+
+  // What the domain wrote and nobody has read at its terminal (`xl console`). The oldest goes if it is too much.
+  std::string take_unread(domid_t domid);
 
   std::string_view name() const override { return "xenconsoled"; }
   xen::ModelAction next(xen::Vcpu& vcpu, Cycles now) override;
@@ -45,6 +50,7 @@ class ConsoleDaemon final : public xen::ModelProgram {
   ConsoleDaemonConfig config_;
   ConsoleSink sink_;
   std::map<domid_t, Client> clients_;
+  std::map<domid_t, std::string> unread_;
 };
 
 }  // namespace xensim::dom0

@@ -1,9 +1,10 @@
 #include "models/dom0/toolstack.h"
 
 #include <algorithm>
-#include <new>
+#include <cstdio>
 
-#include "sim/base/error.h"
+#include "models/dom0/ending.h"
+#include "models/dom0/xl/command_line.h"
 #include "sim/base/expects.h"
 
 namespace xensim::dom0 {
@@ -16,172 +17,232 @@ void describe(ToolstackConfig& c, config::Visitor& v) {
                       config::between(0, 1'000'000'000'000)});
   v(c.destroy_cycles, {"destroy_cycles", "cycles", "xl's own time to destroy a domain", "uncalibrated",
                        config::between(0, 1'000'000'000'000)});
+  v(c.verb_cycles, {"verb_cycles", "cycles", "xl's own time for any other verb, from its start", "uncalibrated",
+                    config::between(0, 1'000'000'000'000)});
   v(c.copy_bytes_per_cycle,
     {"copy_bytes_per_cycle", "bytes", "speed of copying images", "uncalibrated", config::between(1, 1024)});
   v(c.extents_per_call, {"extents_per_call", "count", "extents in one populate_physmap hypercall", "uncalibrated",
                          config::between(1, 65536)});
+  v(c.restart_delay, {"restart_delay", "ns", "from the end of a domain to its restart", "xl 4.17: sleep(2)",
+                      config::between(0, 3'600'000'000'000)});
+  v(c.control_timeout,
+    {"control_timeout", "ns", "how long shutdown and reboot wait for the guest's acknowledgement",
+     "libxl 4.17: 60 s", config::between(0, 3'600'000'000'000)});
 }
 
-Toolstack::Toolstack(xen::Hypervisor& hypervisor, const ToolstackConfig& config, ConsoleDaemon& console,
-                     std::vector<DomainSpec> specs, std::uint32_t dom_exc_port)
-    : hypervisor_(hypervisor),
-      config_(config),
-      console_(console),
-      specs_(std::move(specs)),
-      outcomes_(specs_.size()),
-      dom_exc_port_(dom_exc_port) {}
+std::string to_string(const std::array<std::uint8_t, 16>& uuid) {
+  std::string text;
+  for (std::size_t i = 0; i < uuid.size(); ++i) {
+    char digits[3];
+    std::snprintf(digits, sizeof digits, "%02x", uuid[i]);
+    if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
+    text += digits;
+  }
+  return text;
+}
 
-bool Toolstack::all_ended() const {
-  return std::all_of(outcomes_.begin(), outcomes_.end(),
+// One run of xl: its process starts, does what its verb does, and ends.
+class Toolstack::Run final : public Job {
+ public:
+  Run(Toolstack& toolstack, Entry entry, Cycles now)
+      : toolstack_(toolstack),
+        number_(entry.number),
+        verb_(std::move(entry.verb)),
+        context_{toolstack, record_.output, entry.spec, 0} {
+    record_.command = verb_.command;
+    record_.began = toolstack.hypervisor.ns(now);
+  }
+
+  ModelAction next(xen::Vcpu& vcpu, Cycles now) override {
+    for (;;) switch (step_) {
+        case Step::kStart:
+          step_ = Step::kAct;
+          if (!verb_.verb || verb_.verb->act) return ModelAction::spend(toolstack_.config.verb_cycles);
+          break;
+        case Step::kAct:
+          step_ = Step::kEnd;
+          if (!verb_.verb) {
+            record_.output = verb_.answer;
+          } else if (verb_.verb->act) {
+            record_.output.status = verb_.verb->act(context_, verb_);
+            charge();
+          } else {
+            job_ = verb_.verb->start(context_, verb_);
+            if (job_) step_ = Step::kJob;
+          }
+          break;
+        case Step::kJob: {
+          ModelAction action = job_->next(vcpu, now);
+          if (action.kind != ModelAction::Kind::kExit) return action;
+          step_ = Step::kEnd;
+          break;
+        }
+        case Step::kEnd:
+          record_.ended = toolstack_.hypervisor.ns(toolstack_.hypervisor.now());
+          ++toolstack_.verbs_over_;
+          if (toolstack_.on_verb) toolstack_.on_verb(number_, record_);
+          return ModelAction::exit();
+      }
+  }
+
+ private:
+  enum class Step : std::uint8_t { kStart, kAct, kJob, kEnd };
+
+  void charge() {
+    cpu::Pcpu& p = *toolstack_.hypervisor.here().pcpu;
+    toolstack_.hypervisor.cost.charge_many(p, xen::Path::kModelHypercall, context_.hypercalls);
+    toolstack_.hypervisor.cost.charge_many(p, xen::Path::kDomctl, context_.hypercalls);
+  }
+
+  Toolstack& toolstack_;
+  std::uint64_t number_;
+  xl::Invocation verb_;
+  VerbRecord record_;
+  xl::Context context_;
+  std::unique_ptr<Job> job_;
+  Step step_ = Step::kStart;
+};
+
+Toolstack::Toolstack(xen::Hypervisor& hv, const ToolstackConfig& c, ConsoleDaemon& daemon,
+                     std::uint32_t dom_exc_port, std::uint64_t seed)
+    : hypervisor(hv), config(c), console(daemon), dom_exc_port_(dom_exc_port), uuids_(seed, "dom0.xl.uuid") {}
+
+void Toolstack::add_domain(DomainSpec spec) {
+  Entry e;
+  e.verb = xl::parse("create '" + spec.config.file + "'");
+  e.number = ++verbs_;
+  e.spec = enter(std::move(spec));
+  to_create_.push_back(std::move(e));
+}
+
+void Toolstack::add_verb(Nanoseconds at, xl::Invocation verb, std::optional<DomainSpec> file) {
+  timeline_.push_back({at, std::move(verb), enter(std::move(file)), ++verbs_});
+}
+
+std::uint64_t Toolstack::start_verb(xl::Invocation verb, std::optional<DomainSpec> file) {
+  asked_.push_back({0, std::move(verb), enter(std::move(file)), ++verbs_});
+  hypervisor.send_global_virq(dom0(), VIRQ_DOM_EXC);  // dom0 wakes, as for a key that was pressed
+  return verbs_;
+}
+
+bool Toolstack::finished() const {
+  return verbs_over_ == verbs_ && running_.empty() && starting_.empty() &&
+         std::all_of(outcomes_.begin(), outcomes_.end(),
                      [](const DomainOutcome& o) { return o.state == State::kEnded; });
 }
 
-xen::Domain& Toolstack::domain() {
-  xen::Domain* d = hypervisor_.find_domain(outcomes_[current_].domid);
+xen::Domain& Toolstack::dom0() {
+  xen::Domain* d = hypervisor.find_domain(0);
   expects(d != nullptr);
   return *d;
 }
 
-ModelAction Toolstack::next(xen::Vcpu& vcpu, Cycles) {
-  switch (step_) {
-    case Step::kPopulate:
-      return populate();
-    case Step::kFill:
-      return fill();
-    case Step::kStart:
-      return start(vcpu);
-    case Step::kQuiesce:
-      return finish_end();
-    case Step::kIdle:
-      break;
-  }
-  hypervisor_.model_take_event(vcpu.domain, dom_exc_port_);
-  if (find_ended()) {
-    step_ = Step::kQuiesce;
-    return ModelAction::spend(config_.destroy_cycles);
-  }
-  for (std::size_t i = 0; i < specs_.size(); ++i)
-    if (outcomes_[i].state == State::kWaiting) return create(i);
-  return ModelAction::block();
+ManagedDomain* Toolstack::managed(domid_t domid) {
+  const auto it = domains_.find(domid);
+  return it == domains_.end() ? nullptr : &it->second;
 }
 
-ModelAction Toolstack::create(std::size_t i) {
-  current_ = i;
-  DomainOutcome& o = outcomes_[i];
-  o.domid = next_domid_++;
-  o.state = State::kBuilding;
-  ++o.instances;
-  try {
-    hypervisor_.create_domain(o.domid, xen::DomainKind::kPvh, specs_[i].parameters);
-  } catch (const std::bad_alloc&) {
-    throw UserError(specs_[i].name, "the machine has no memory left for Xen's own pages of the domain",
-                    "raise /machine/memory/size or lower maxmem of the other domains");
+std::optional<std::size_t> Toolstack::enter(std::optional<DomainSpec> spec) {
+  if (!spec) return std::nullopt;
+  specs_.push_back(std::move(*spec));
+  outcomes_.emplace_back();
+  return specs_.size() - 1;
+}
+
+std::optional<unsigned> Toolstack::domid_of(const std::string& qualifier) const {
+  unsigned domid = 0;
+  if (xl::is_domid(qualifier, domid)) return domid;
+  return domid_of_name(qualifier);
+}
+
+std::optional<unsigned> Toolstack::domid_of_name(const std::string& name) const {
+  for (const auto& [domid, d] : hypervisor.domains)
+    if (name_of(domid) == name) return domid;
+  return std::nullopt;
+}
+
+std::optional<std::string> Toolstack::name_of(unsigned domid) const {
+  const auto it = domains_.find(static_cast<domid_t>(domid));
+  if (domid <= 0xffff && it != domains_.end()) return it->second.name;
+  return std::nullopt;
+}
+
+domid_t Toolstack::allocate_domid() {
+  for (;;) {
+    const domid_t id = next_domid_;
+    next_domid_ = id + 1u >= DOMID_FIRST_RESERVED ? 1 : static_cast<domid_t>(id + 1);
+    if (!hypervisor.domains.contains(id)) return id;
   }
-  if (on_create) on_create(o.domid, specs_[i].name);
-  extents_ = xen::extents_of(specs_[i].plan, hypervisor_.config.ept_1gb, hypervisor_.config.ept_2mb);
-  next_extent_ = 0;
-  step_ = Step::kPopulate;
-  return ModelAction::spend(config_.create_cycles);
 }
 
-// One populate_physmap hypercall of a batch of extents. An extent that finds no contiguous memory is tried as
-// smaller ones, as libxenguest does.
-ModelAction Toolstack::populate() {
-  xen::Domain& d = domain();
-  if (next_extent_ == 0) {
-    const long r = xen::reserve_memory(hypervisor_, d, specs_[current_].plan);
-    if (r == -xen::kErestart) return ModelAction::hypercall();
-    if (r != 0)
-      throw UserError(specs_[current_].name, "the machine has not as much memory left",
-                      "raise /memory/size or lower memory");
+std::array<std::uint8_t, 16> Toolstack::make_uuid() {
+  std::array<std::uint8_t, 16> uuid{};
+  for (unsigned half = 0; half < 2; ++half) {
+    const std::uint64_t r = uuids_.next();
+    for (unsigned i = 0; i < 8; ++i) uuid[8 * half + i] = static_cast<std::uint8_t>(r >> (8 * i));
   }
-  hypervisor_.cost.charge(*hypervisor_.here().pcpu, xen::Path::kMemoryOp);
-  std::uint64_t done = 0;
-  while (next_extent_ < extents_.size() && done < config_.extents_per_call) {
-    if (done > 0 && hypervisor_.hypercall_preempted()) break;
-    const xen::Extent e = extents_[next_extent_];
-    if (xen::place_extent(hypervisor_, d, e)) {
-      ++next_extent_;
-      ++done;
-      continue;
-    }
-    if (e.order == 0)
-      throw UserError(specs_[current_].name, "the machine ran out of memory while the domain was built",
-                      "raise /memory/size or lower memory");
-    std::vector<xen::Extent> smaller;
-    const unsigned order = e.order - 9;
-    for (std::uint64_t k = 0; k < 512; ++k) smaller.push_back({e.gfn + (k << order), order, e.on_demand});
-    extents_.erase(extents_.begin() + static_cast<std::ptrdiff_t>(next_extent_));
-    extents_.insert(extents_.begin() + static_cast<std::ptrdiff_t>(next_extent_), smaller.begin(), smaller.end());
-  }
-  if (next_extent_ == extents_.size()) step_ = Step::kFill;
-  return ModelAction::hypercall();
+  uuid[6] = static_cast<std::uint8_t>((uuid[6] & 0x0f) | 0x40);  // random, RFC 4122
+  uuid[8] = static_cast<std::uint8_t>((uuid[8] & 0x3f) | 0x80);
+  return uuid;
 }
 
-ModelAction Toolstack::fill() {
-  const xen::BuildPlan& plan = specs_[current_].plan;
-  xen::fill_pvh(hypervisor_, domain(), plan);
-  std::uint64_t bytes = 0;
-  for (const xen::LoadedRange& r : plan.ranges) bytes += r.memory_size;
-  step_ = Step::kStart;
-  return ModelAction::spend(bytes / config_.copy_bytes_per_cycle);
-}
+void Toolstack::start(std::unique_ptr<Job> job) { starting_.push_back(std::move(job)); }
 
-ModelAction Toolstack::start(xen::Vcpu& vcpu) {
-  xen::Domain& d = domain();
-  std::uint32_t store = 0, console = 0, local = 0;
-  expects(hypervisor_.evtchn_alloc_unbound(d, 0, store) == 0);
-  expects(hypervisor_.evtchn_alloc_unbound(d, 0, console) == 0);
-  d.hvm_params[HVM_PARAM_STORE_EVTCHN] = store;
-  d.hvm_params[HVM_PARAM_CONSOLE_EVTCHN] = console;
-  expects(hypervisor_.evtchn_bind_interdomain(vcpu.domain, d.domid, console, local) == 0);
-  const auto ring = hypervisor_.ram_frame(d, xen::special_gfn(xen::kSpecialConsole));
-  expects(ring.has_value());
-  console_.introduce(d.domid, *ring, local);
-  outcomes_[current_].state = State::kRunning;
-  step_ = Step::kIdle;
-  hypervisor_.unpause_domain(d);
-  return ModelAction::hypercall();
-}
+void Toolstack::begin(Entry entry, Cycles now) { start(std::make_unique<Run>(*this, std::move(entry), now)); }
 
-bool Toolstack::find_ended() {
-  for (std::size_t i = 0; i < specs_.size(); ++i) {
-    if (outcomes_[i].state != State::kRunning) continue;
-    const xen::Domain* d = hypervisor_.find_domain(outcomes_[i].domid);
+// The background process of each domain that has ended wakes up.
+void Toolstack::find_ended() {
+  for (auto& [domid, m] : domains_) {
+    if (!m.monitored || m.ending) continue;
+    const xen::Domain* d = hypervisor.find_domain(domid);
     if (!d || !d->shutdown) continue;
-    current_ = i;
-    return true;
+    m.ending = true;
+    start(std::make_unique<Ending>(*this, domid));
   }
-  return false;
 }
 
-ModelAction Toolstack::finish_end() {
-  xen::Domain& d = domain();
-  // domain_kill waits until no vCPU of the domain is on a pCPU any more.
-  for (const auto& v : d.vcpus)
-    if (v->runstate == xen::Runstate::kRunning) return ModelAction::spend(1000);
-  step_ = Step::kIdle;
-  DomainOutcome& o = outcomes_[current_];
-  const DomainSpec& spec = specs_[current_];
-  const xen::ShutdownReason reason = *d.shutdown;
-  o.why = std::string(xen::name_of(reason));
-  if (!d.crash_message.empty()) o.why += ": " + d.crash_message;
-  if (d.triple_fault) o.why += ": triple fault";
-  o.crashed |= reason == xen::ShutdownReason::kCrash || reason == xen::ShutdownReason::kWatchdog || d.triple_fault;
-  const AfterShutdown action = reason == xen::ShutdownReason::kPoweroff    ? spec.on_poweroff
-                               : reason == xen::ShutdownReason::kReboot    ? spec.on_reboot
-                               : reason == xen::ShutdownReason::kCrash     ? spec.on_crash
-                               : reason == xen::ShutdownReason::kWatchdog  ? spec.on_watchdog
-                               : reason == xen::ShutdownReason::kSoftReset ? spec.on_soft_reset
-                                                                           : AfterShutdown::kPreserve;
-  console_.release(d.domid);
-  const domid_t domid = d.domid;
-  const bool again = action == AfterShutdown::kRestart || action == AfterShutdown::kRenameRestart;
-  const bool keep = action == AfterShutdown::kPreserve || action == AfterShutdown::kRenameRestart;
-  if (!keep) hypervisor_.destroy_domain(domid);
-  o.state = again ? State::kWaiting : State::kEnded;
-  if (on_end) on_end(domid, o);
-  return ModelAction::hypercall();
+ModelAction Toolstack::next(xen::Vcpu& vcpu, Cycles now) {
+  if (domains_.empty()) {  // dom0's own entry, which xen-init-dom0 wrote
+    ManagedDomain& m = domains_[0];
+    m.name = "Domain-0";
+    m.built = true;
+    m.target_kib = vcpu.domain.pages << 2;
+    m.static_max_kib = ~std::uint64_t{0};
+  }
+  hypervisor.model_take_event(vcpu.domain, dom_exc_port_);
+  for (;;) {
+    find_ended();
+    while (next_entry_ < timeline_.size() && timeline_[next_entry_].at <= hypervisor.ns(now))
+      begin(std::move(timeline_[next_entry_++]), now);
+    for (Entry& e : std::exchange(asked_, {})) begin(std::move(e), now);
+    if (!creating_ && !to_create_.empty()) {
+      begin(std::move(to_create_.front()), now);
+      to_create_.erase(to_create_.begin());
+      creating_ = starting_.back().get();
+    }
+    for (auto& job : std::exchange(starting_, {})) running_.push_back(std::move(job));
+
+    bool over = false;
+    Cycles deadline = kNever;
+    for (std::size_t i = 0; i < running_.size() && !over; ++i) {
+      const std::size_t k = (turn_ + 1 + i) % running_.size();
+      ModelAction action = running_[k]->next(vcpu, now);
+      if (action.kind == ModelAction::Kind::kExit) {
+        if (running_[k].get() == creating_) creating_ = nullptr;
+        running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(k));
+        over = true;
+      } else if (action.kind == ModelAction::Kind::kBlock) {
+        deadline = std::min(deadline, action.deadline);
+      } else {
+        turn_ = k;
+        return action;
+      }
+    }
+    if (over || !starting_.empty()) continue;
+    if (next_entry_ < timeline_.size())
+      deadline = std::min(deadline, hypervisor.cycles(timeline_[next_entry_].at));
+    return ModelAction::block(deadline);
+  }
 }
 
 }  // namespace xensim::dom0

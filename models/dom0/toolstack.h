@@ -1,18 +1,28 @@
-// The toolstack as a model program: what `xl create` does for each domain file, in order, and what xl's background
-// process does when a domain ends (on_poweroff, on_reboot, on_crash, on_watchdog, on_soft_reset). It works on
-// dom0's vCPU time.
+// The toolstack as a model program: the runs of xl that a scenario asks for, on dom0's vCPU time. First `xl
+// create` for each of the scenario's domains, one after another; then the verbs of the time line, each at its
+// time, side by side if need be; and what xl's background process of a domain does when the domain ends
+// (on_poweroff, on_reboot, …).
+//
+// Each of these is a Job. The toolstack gives its turns to them round and round; what a job is and costs is in
+// creation, ending, and xl/. A job that waits is asked again whenever anything happens in dom0.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "models/dom0/console_daemon.h"
-#include "models/xen/domain/builder.h"
+#include "models/dom0/domain_spec.h"
+#include "models/dom0/job.h"
+#include "models/dom0/xl/verb.h"
 #include "models/xen/domain/model_program.h"
 #include "models/xen/hypervisor.h"
+#include "sim/base/rng.h"
 
 namespace xensim::dom0 {
 
@@ -20,69 +30,120 @@ struct ToolstackConfig {
   // Time of dom0's own code; what its hypercalls cost is Xen's.
   std::uint64_t create_cycles = 2'000'000;
   std::uint64_t destroy_cycles = 500'000;
+  std::uint64_t verb_cycles = 1'500'000;
   std::uint32_t copy_bytes_per_cycle = 4;
   std::uint32_t extents_per_call = 64;
+  std::uint64_t restart_delay = 2'000'000'000;  // ns
+  std::uint64_t control_timeout = 60'000'000'000;
 };
 void describe(ToolstackConfig& c, config::Visitor& v);
 
-enum class AfterShutdown : std::uint8_t { kDestroy, kRestart, kRenameRestart, kPreserve };
-
-// A domain to create, checked already.
-struct DomainSpec {
+// What libxl keeps of a domain that is there: in its xenstore entries and its own files.
+struct ManagedDomain {
+  domid_t domid = 0;
+  std::size_t spec = 0;
   std::string name;
-  xen::BuildPlan plan;
-  xen::DomainParametersForCreate parameters;
-  AfterShutdown on_poweroff = AfterShutdown::kDestroy, on_reboot = AfterShutdown::kRestart,
-                on_crash = AfterShutdown::kDestroy, on_watchdog = AfterShutdown::kDestroy,
-                on_soft_reset = AfterShutdown::kDestroy;
+  std::array<std::uint8_t, 16> uuid{};
+  Nanoseconds started = 0;  // /vm/UUID/start_time
+  std::uint64_t target_kib = 0, static_max_kib = 0;
+  std::vector<bool> vcpu_available;
+  std::string control;     // control/shutdown
+  bool built = false;      // its creation is complete
+  bool monitored = false;  // xl's background process waits for its end
+  bool ending = false;     // that process, or xl destroy, is at it
 };
 
-// What became of a spec.
-struct DomainOutcome {
-  enum class State : std::uint8_t { kWaiting, kBuilding, kRunning, kEnded } state = State::kWaiting;
-  domid_t domid = 0;       // of the last instance
-  unsigned instances = 0;  // how often it was created
-  bool crashed = false;    // some instance crashed, triple-faulted, or was ended by its watchdog
-  std::string why;         // of the last end: "poweroff", "crash: …"
+// A run of xl that is over.
+struct VerbRecord {
+  std::string command;
+  Nanoseconds began = 0, ended = 0;
+  xl::Output output;
 };
 
 class Toolstack final : public xen::ModelProgram {
  public:
   Toolstack(xen::Hypervisor& hypervisor, const ToolstackConfig& config, ConsoleDaemon& console,
-            std::vector<DomainSpec> specs, std::uint32_t dom_exc_port);
+            std::uint32_t dom_exc_port, std::uint64_t seed);
 
+  // --- Before the run: what there is to do.
+  // Created when the run starts, in this order.
+  void add_domain(DomainSpec spec);
+  // In order of time. file: what `create` reads, checked already.
+  void add_verb(Nanoseconds at, xl::Invocation verb, std::optional<DomainSpec> file);
+
+  // --- During the run.
+  // A run of xl starts now. Returns its number; on_verb tells when it is over.
+  std::uint64_t start_verb(xl::Invocation verb, std::optional<DomainSpec> file);
   std::string_view name() const override { return "xl"; }
   xen::ModelAction next(xen::Vcpu& vcpu, Cycles now) override;
 
   const std::vector<DomainSpec>& specs() const { return specs_; }
   const std::vector<DomainOutcome>& outcomes() const { return outcomes_; }
-  bool all_ended() const;
-  // Called when a domain appears (domid, name) and when one has ended.
+  // Nothing is left to do: every domain has ended, the time line is over, no run of xl is under way.
+  bool finished() const;
+  bool idle() const { return specs_.empty() && timeline_.empty(); }
+  // Reads and checks a domain file with settings that are appended to it. Throws UserError. For `create` at a
+  // prompt.
+  std::function<DomainSpec(const std::string& file, const std::string& settings)> read_spec;
+  // Called when a domain appears (domid, name), when one has ended, and when a run of xl is over.
   std::function<void(domid_t, const std::string&)> on_create;
   std::function<void(domid_t, const DomainOutcome&)> on_end;
+  std::function<void(std::uint64_t number, const VerbRecord&)> on_verb;
+
+  // --- For jobs.
+  xen::Hypervisor& hypervisor;
+  const ToolstackConfig config;
+  ConsoleDaemon& console;
+  xen::Domain& dom0();
+  std::map<domid_t, ManagedDomain>& domains() { return domains_; }
+  ManagedDomain* managed(domid_t domid);
+  DomainOutcome& outcome(std::size_t spec) { return outcomes_[spec]; }
+  const DomainSpec& spec(std::size_t i) const { return specs_[i]; }
+  // "web", "3": as libxl_domain_qualifier_to_domid. A number is taken as it is.
+  std::optional<unsigned> domid_of(const std::string& qualifier) const;
+  // nullopt: no domain of that number has a name.
+  std::optional<std::string> name_of(unsigned domid) const;
+  std::optional<unsigned> domid_of_name(const std::string& name) const;
+  // As Xen does: the next number that is free.
+  domid_t allocate_domid();
+  std::array<std::uint8_t, 16> make_uuid();
+  void start(std::unique_ptr<Job> job);
+  // Seconds since 1970 in dom0.
+  std::uint64_t wallclock(Nanoseconds ns) const {
+    return hypervisor.config.wallclock_seconds + ns / 1'000'000'000;
+  }
 
  private:
-  enum class Step : std::uint8_t { kIdle, kPopulate, kFill, kStart, kQuiesce };
+  struct Entry {
+    Nanoseconds at = 0;
+    xl::Invocation verb;
+    std::optional<std::size_t> spec;
+    std::uint64_t number = 0;
+  };
+  class Run;  // one run of xl
 
-  xen::ModelAction create(std::size_t spec);
-  xen::ModelAction populate();
-  xen::ModelAction fill();
-  xen::ModelAction start(xen::Vcpu& vcpu);
-  xen::ModelAction finish_end();
-  bool find_ended();
-  xen::Domain& domain();
+  std::optional<std::size_t> enter(std::optional<DomainSpec> spec);
+  void find_ended();
+  void begin(Entry entry, Cycles now);
 
-  xen::Hypervisor& hypervisor_;
-  ToolstackConfig config_;
-  ConsoleDaemon& console_;
   std::vector<DomainSpec> specs_;
   std::vector<DomainOutcome> outcomes_;
+  std::vector<Entry> to_create_;  // the scenario's domains, the next one first
+  std::map<domid_t, ManagedDomain> domains_;
+  std::vector<Entry> timeline_;
+  std::size_t next_entry_ = 0;
+  std::vector<Entry> asked_;  // to start now
+  std::vector<std::unique_ptr<Job>> running_;
+  std::vector<std::unique_ptr<Job>> starting_;  // started by a job
+  std::size_t turn_ = 0;
+  const Job* creating_ = nullptr;  // the one of the scenario's domains that is under way
   std::uint32_t dom_exc_port_;
-  Step step_ = Step::kIdle;
-  std::size_t current_ = 0;  // the spec that is being created or ended
-  std::vector<xen::Extent> extents_;
-  std::size_t next_extent_ = 0;
   domid_t next_domid_ = 1;
+  std::uint64_t verbs_ = 0, verbs_over_ = 0;
+  Rng uuids_;
 };
+
+// "7a1c…-…", as LIBXL_UUID_FMT.
+std::string to_string(const std::array<std::uint8_t, 16>& uuid);
 
 }  // namespace xensim::dom0

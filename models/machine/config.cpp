@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "models/dom0/xl/command_line.h"
 #include "sim/base/error.h"
 #include "sim/base/file.h"
 
@@ -68,10 +69,18 @@ void describe(DomainFile& c, config::Visitor& v) {
   v(c.text, {"text", "", "its content, if not to be read from the path", "design"});
 }
 
+void describe(TimelineEntry& c, config::Visitor& v) {
+  v(c.at, {"at", "ns", "simulated time", "design"});
+  v(c.xl, {"xl", "", "command line of xl, without \"xl\"", "design"});
+  v(c.file,
+    {"file", "", "what its `create` reads, if not to be read from the path", "design", config::between(0, 1)});
+}
+
 void describe(ScenarioConfig& c, config::Visitor& v) {
   v(c.description, {"description", "", "what the scenario shows", ""});
   v(c.machine, {"machine", "file", "the machine, or the path of its file", ""});
   v(c.domains, {"domains", "", "domain files, created in this order", ""});
+  v(c.timeline, {"timeline", "", "runs of xl, in order of time", "design"});
   v(c.timing, {"timing", "", "timing model: functional or inorder", "design"});
   v(c.until, {"until", "ns", "simulated time at which the run ends; 0: when every domain has ended", "design"});
   v(c.instructions,
@@ -150,6 +159,15 @@ ScenarioConfig load_scenario(const std::string& path, const std::vector<std::str
   for (DomainFile& f : c.domains)
     if (f.text.empty()) f.text = read_file(f.file, 1 << 20);
   check_nodes(c.machine, d);
+  for (std::size_t i = 0; i < c.timeline.size(); ++i) {
+    TimelineEntry& e = c.timeline[i];
+    if (!e.file.empty()) continue;
+    try {
+      if (auto f = file_of_create(dom0::xl::parse(e.xl), folder_of(path))) e.file.push_back(std::move(*f));
+    } catch (const UserError& error) {
+      throw UserError(d.place("/timeline/" + std::to_string(i) + "/xl"), error.what());
+    }
+  }
   for (const std::string& t : c.trace)
     if (t != "xentrace" && t != "perfetto" && t != "text" && t != "none")
       throw UserError(d.place("/trace"), "\"" + t + "\" is no kind of trace",
@@ -159,20 +177,6 @@ ScenarioConfig load_scenario(const std::string& path, const std::vector<std::str
 
 namespace {
 
-dom0::AfterShutdown after(config::OnShutdown a) {
-  switch (a) {
-    case config::OnShutdown::kRestart:
-    case config::OnShutdown::kCoredumpRestart:
-      return dom0::AfterShutdown::kRestart;
-    case config::OnShutdown::kRenameRestart:
-      return dom0::AfterShutdown::kRenameRestart;
-    case config::OnShutdown::kPreserve:
-      return dom0::AfterShutdown::kPreserve;
-    default:
-      return dom0::AfterShutdown::kDestroy;
-  }
-}
-
 xen::Bytes load_image(const std::string& path) {
   const std::string text = read_file(path);
   return std::make_shared<const std::vector<std::uint8_t>>(text.begin(), text.end());
@@ -180,29 +184,61 @@ xen::Bytes load_image(const std::string& path) {
 
 }  // namespace
 
-std::vector<CheckedDomain> check_domains(const ScenarioConfig& scenario) {
-  std::vector<CheckedDomain> out;
+dom0::DomainSpec check_domain(const ScenarioConfig& scenario, const DomainFile& f) {
   const MachineConfig& m = scenario.machine;
-  std::uint64_t available = (m.memory.size - m.xen.xen_memory - m.xen.dom0_memory) >> 20, wanted = 0;
+  dom0::DomainSpec spec;
+  spec.config = config::read_domain_config(config::parse_xl_cfg(f.text, f.file));
+  const config::DomainConfig& d = spec.config;
+  if (d.type != config::DomainType::kPvh)
+    throw UserError(f.file, "type = \"" + std::string(config::name_of(d.type)) + "\" is not supported yet",
+                    "use type = \"pvh\"");
+  if (d.name.empty() || d.name.find('/') != std::string::npos)
+    throw UserError(f.file, "name = \"" + d.name + "\" cannot name a domain",
+                    "use letters, digits, \"-\", \"_\" and \".\"");
+  if (d.memory_mib < 1) throw UserError(f.file, "memory is missing or 0", "give memory in MiB");
+  xen::BuildRequest request;
+  request.place = f.file;
+  request.kernel_name = d.kernel;
+  request.kernel = load_image(d.kernel);
+  if (!d.ramdisk.empty()) request.ramdisk = load_image(d.ramdisk);
+  request.command_line = d.cmdline;
+  request.memory_mib = d.memory_mib;
+  request.max_memory_mib = d.maxmem_mib;
+  spec.plan = xen::plan_pvh(request);
+  spec.name = d.name;
+  spec.parameters.name = d.name;
+  spec.parameters.vcpus = d.vcpus;
+  spec.parameters.max_vcpus = d.maxvcpus;
+  if (d.maxvcpus > 128)
+    throw UserError(f.file, "maxvcpus = " + std::to_string(d.maxvcpus) + " is above 128", "lower it");
+  spec.parameters.scheduling = {d.cpu_weight, d.cap};
+  spec.parameters.max_pages = spec.plan.max_pages;
+  spec.parameters.ram_pages = spec.plan.pages;
+  for (unsigned i = 0; i < d.maxvcpus; ++i) {
+    if (!d.cpus.empty())
+      spec.parameters.hard_affinity.push_back(
+          config::expand_cpus(d.cpus[std::min<std::size_t>(i, d.cpus.size() - 1)], m.cpu.count, f.file));
+    if (!d.cpus_soft.empty())
+      spec.parameters.soft_affinity.push_back(
+          config::expand_cpus(d.cpus_soft[std::min<std::size_t>(i, d.cpus_soft.size() - 1)], m.cpu.count, f.file));
+  }
+  return spec;
+}
+
+std::vector<dom0::DomainSpec> check_domains(const ScenarioConfig& scenario) {
+  std::vector<dom0::DomainSpec> out;
+  const MachineConfig& m = scenario.machine;
+  std::uint64_t available = (m.memory.size - m.xen.xen_memory - m.xen.dom0_memory) >> 20;
   for (const DomainFile& f : scenario.domains) {
-    CheckedDomain c;
-    c.config = config::read_domain_config(config::parse_xl_cfg(f.text, f.file));
-    const config::DomainConfig& d = c.config;
-    if (d.type != config::DomainType::kPvh)
-      throw UserError(f.file, "type = \"" + std::string(config::name_of(d.type)) + "\" is not supported yet",
-                      "use type = \"pvh\"");
-    if (d.name.empty() || d.name.find('/') != std::string::npos)
-      throw UserError(f.file, "name = \"" + d.name + "\" cannot name a domain",
-                      "use letters, digits, \"-\", \"_\" and \".\"");
-    if (d.memory_mib < 1) throw UserError(f.file, "memory is missing or 0", "give memory in MiB");
-    for (const CheckedDomain& other : out)
-      if (other.config.name == d.name)
+    dom0::DomainSpec spec = check_domain(scenario, f);
+    const config::DomainConfig& d = spec.config;
+    for (const dom0::DomainSpec& other : out)
+      if (other.name == d.name)
         throw UserError(f.file, "a domain named \"" + d.name + "\" exists already (" + other.config.file + ")",
                         "give it another name");
     // Xen's own pages for a domain: the paging pool, and VMCSs, shared info and the like.
     const std::uint64_t overhead =
         (xen::paging_pages(d.maxvcpus, std::max(d.memory_mib, d.maxmem_mib) << 8) >> 8) + 2;
-    wanted += d.memory_mib + overhead;
     if (d.memory_mib + overhead > available)
       throw UserError(f.file,
                       "memory = " + std::to_string(d.memory_mib) + " MiB is more than is free: the machine has " +
@@ -210,33 +246,7 @@ std::vector<CheckedDomain> check_domains(const ScenarioConfig& scenario) {
                           " MiB are left for this domain",
                       "lower memory, or raise /machine/memory/size");
     available -= d.memory_mib + overhead;
-    xen::BuildRequest request;
-    request.place = f.file;
-    request.kernel_name = d.kernel;
-    request.kernel = load_image(d.kernel);
-    if (!d.ramdisk.empty()) request.ramdisk = load_image(d.ramdisk);
-    request.command_line = d.cmdline;
-    request.memory_mib = d.memory_mib;
-    request.max_memory_mib = d.maxmem_mib;
-    c.spec.plan = xen::plan_pvh(request);
-    c.spec.name = d.name;
-    c.spec.parameters.name = d.name;
-    c.spec.parameters.vcpus = d.vcpus;
-    c.spec.parameters.max_vcpus = d.maxvcpus;
-    if (d.maxvcpus > 128)
-      throw UserError(f.file, "maxvcpus = " + std::to_string(d.maxvcpus) + " is above 128", "lower it");
-    c.spec.parameters.scheduling = {d.cpu_weight, d.cap};
-    c.spec.parameters.max_pages = c.spec.plan.max_pages;
-    c.spec.parameters.ram_pages = c.spec.plan.pages;
-    for (unsigned i = 0; i < d.maxvcpus && !d.cpus.empty(); ++i)
-      c.spec.parameters.hard_affinity.push_back(
-          config::expand_cpus(d.cpus[std::min<std::size_t>(i, d.cpus.size() - 1)], m.cpu.count, f.file));
-    c.spec.on_poweroff = after(d.on_poweroff);
-    c.spec.on_reboot = after(d.on_reboot);
-    c.spec.on_crash = after(d.on_crash);
-    c.spec.on_watchdog = after(d.on_watchdog);
-    c.spec.on_soft_reset = after(d.on_soft_reset);
-    out.push_back(std::move(c));
+    out.push_back(std::move(spec));
   }
   return out;
 }

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "models/cpu/core.h"
+#include "models/dom0/domain_spec.h"
 #include "models/dom0/housekeeping.h"
 #include "models/dom0/toolstack.h"
 #include "models/memory/cache_system.h"
@@ -73,10 +75,20 @@ struct DomainFile {
 };
 void describe(DomainFile& c, config::Visitor& v);
 
+// A run of xl at a time.
+struct TimelineEntry {
+  std::uint64_t at = 0;  // ns
+  std::string xl;        // what follows "xl" on the command line
+  // What `create` reads; filled in when the scenario is loaded.
+  std::vector<DomainFile> file;
+};
+void describe(TimelineEntry& c, config::Visitor& v);
+
 struct ScenarioConfig {
   std::string description;
   MachineConfig machine;
   std::vector<DomainFile> domains;
+  std::vector<TimelineEntry> timeline;
   Timing timing = Timing::kInorder;
   std::uint64_t until = 0;         // ns; 0: until every domain has ended
   std::uint64_t instructions = 0;  // 0: no limit
@@ -90,10 +102,21 @@ ScenarioConfig load_scenario(const std::string& path, const std::vector<std::str
                              const std::vector<std::string>& more_domains);
 
 // A domain file and its images, read and checked against the machine: what the toolstack needs. Throws UserError.
-struct CheckedDomain {
-  config::DomainConfig config;
-  dom0::DomainSpec spec;
+dom0::DomainSpec check_domain(const ScenarioConfig& scenario, const DomainFile& file);
+// All of the scenario's, which must fit in memory together.
+std::vector<dom0::DomainSpec> check_domains(const ScenarioConfig& scenario);
+
+// A verb of the time line, parsed, and what it creates.
+struct CheckedVerb {
+  Nanoseconds at = 0;
+  dom0::xl::Invocation verb;
+  std::optional<dom0::DomainSpec> file;
 };
-std::vector<CheckedDomain> check_domains(const ScenarioConfig& scenario);
+// Throws UserError with the place of the entry: an unknown verb, bad syntax, a time before the one in front of it,
+// a domain that cannot exist. place: of the scenario, for messages.
+std::vector<CheckedVerb> check_timeline(const ScenarioConfig& scenario,
+                                        const std::vector<dom0::DomainSpec>& domains, const std::string& place);
+// The domain file that a `create` names, with the settings given beside it; nullopt: the verb is no create.
+std::optional<DomainFile> file_of_create(const dom0::xl::Invocation& verb, const std::string& folder);
 
 }  // namespace xensim::machine

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "models/xen/control/domain_control.h"
 #include "sim/base/error.h"
 #include "sim/base/expects.h"
 #include "sim/base/units.h"
@@ -47,8 +48,8 @@ cpu::CpuidPolicy cpuid_policy(const MachineConfig& m) {
 
 }  // namespace
 
-Machine::Machine(sc_core::sc_module_name name, const ScenarioConfig& s, std::vector<CheckedDomain> domains,
-                 std::unique_ptr<trace::Tracer> t, dom0::ConsoleSink sink)
+Machine::Machine(sc_core::sc_module_name name, const ScenarioConfig& s, std::vector<dom0::DomainSpec> domains,
+                 std::vector<CheckedVerb> timeline, std::unique_ptr<trace::Tracer> t, dom0::ConsoleSink sink)
     : sc_module(name),
       scenario(s),
       tracer(std::move(t)),
@@ -92,10 +93,10 @@ Machine::Machine(sc_core::sc_module_name name, const ScenarioConfig& s, std::vec
   expects(hypervisor->evtchn_bind_virq(dom0, VIRQ_DOM_EXC, 0, dom_exc) == 0);
   auto daemon = std::make_unique<dom0::ConsoleDaemon>(*hypervisor, m.dom0.console, std::move(sink));
   console = daemon.get();
-  std::vector<dom0::DomainSpec> specs;
-  for (CheckedDomain& d : domains) specs.push_back(std::move(d.spec));
-  auto xl = std::make_unique<dom0::Toolstack>(*hypervisor, m.dom0.toolstack, *console, std::move(specs), dom_exc);
+  auto xl = std::make_unique<dom0::Toolstack>(*hypervisor, m.dom0.toolstack, *console, dom_exc, m.seed);
   toolstack = xl.get();
+  for (dom0::DomainSpec& d : domains) toolstack->add_domain(std::move(d));
+  for (CheckedVerb& v : timeline) toolstack->add_verb(v.at, std::move(v.verb), std::move(v.file));
   hypervisor->add_program(*dom0.vcpus[0], std::move(xl));
   hypervisor->add_program(*dom0.vcpus[0], std::move(daemon));
   hypervisor->add_program(*dom0.vcpus[0],
@@ -129,15 +130,22 @@ std::uint64_t Machine::instructions() const {
 RunEnd Machine::run() {
   if (scenario.until != 0) run_state_.until = hypervisor->cycles(scenario.until);
   if (scenario.instructions != 0) run_state_.instruction_limit = scenario.instructions;
-  run_state_.finished = [this] { return toolstack->all_ended() && !toolstack->specs().empty(); };
+  run_state_.finished = [this] { return toolstack->finished() && !toolstack->idle(); };
   run_state_.heartbeat = heartbeat;
-  hypervisor->unpause_domain(*hypervisor->find_domain(0));
+  if (watch) {
+    run_state_.watch = watch;
+    run_state_.finished = [] { return false; };
+    hypervisor->on_happening = [this](xen::Hypervisor::Happening what, const xen::Vcpu& v) {
+      watch->happened(what, v);
+    };
+  }
+  xen::control::unpause(*hypervisor, *hypervisor->find_domain(0));
   for (auto& m : modules_) m->wake(0, 0);
   sc_core::sc_report_handler::set_actions("/OSCI/SystemC", sc_core::SC_DO_NOTHING);
   sc_core::sc_start();
   if (run_state_.error) std::rethrow_exception(run_state_.error);
   RunEnd why = RunEnd::kStuck;
-  if (run_state_.finished())
+  if (toolstack->finished() && !toolstack->idle())
     why = RunEnd::kAllDomainsEnded;
   else if (run_state_.instructions >= run_state_.instruction_limit)
     why = RunEnd::kInstructionLimit;

@@ -33,8 +33,8 @@ enum class RunEnd : std::uint8_t {
 class Machine final : public sc_core::sc_module {
  public:
   // tracer: made by the caller, on or off, with its sinks. Nothing is simulated yet.
-  Machine(sc_core::sc_module_name name, const ScenarioConfig& scenario, std::vector<CheckedDomain> domains,
-          std::unique_ptr<trace::Tracer> tracer, dom0::ConsoleSink console);
+  Machine(sc_core::sc_module_name name, const ScenarioConfig& scenario, std::vector<dom0::DomainSpec> domains,
+          std::vector<CheckedVerb> timeline, std::unique_ptr<trace::Tracer> tracer, dom0::ConsoleSink console);
   ~Machine() override;
 
   // Simulates until every domain has ended, or a limit of the scenario. Rethrows what a model threw. Once per
@@ -50,6 +50,8 @@ class Machine final : public sc_core::sc_module {
 
   // Called after each activation of a pCPU, for a progress line; must not touch simulated state.
   std::function<void()> heartbeat;
+  // Halts the run; see watch.h. To be set before run(). With it, a run does not end when every domain has ended.
+  Watch* watch = nullptr;
 
   const ScenarioConfig scenario;
   std::unique_ptr<trace::Tracer> tracer;

@@ -48,13 +48,23 @@ void PcpuModule::activate() {
   try {
     cpu::Core& core = pcpu_.core;
     catch_up(armed_);
-    const std::uint64_t before = core.instructions;
-    core.instruction_limit = before + (run_.instruction_limit - run_.instructions);
-    if (core.instruction_limit < before) core.instruction_limit = ~std::uint64_t{0};
+    if (run_.watch && !run_.watch->now.empty())
+      run_.watch->halt(std::string(run_.watch->now), nullptr);
+    else if (run_.watch && core.now >= run_.watch->time)
+      run_.watch->halt("time", nullptr);
     const Cycles until = std::min(core.now + quantum_, run_.until);
     Cycles next = kNever;
-    if (core.now < run_.until) next = pcpu_.software->run(pcpu_, until);
-    run_.instructions += core.instructions - before;
+    for (bool again = core.now < run_.until; again;) {
+      const std::uint64_t before = core.instructions;
+      std::uint64_t limit = run_.instruction_limit;
+      if (run_.watch) limit = std::min(limit, run_.watch->instructions);
+      core.instruction_limit = before + (limit - run_.instructions);
+      if (core.instruction_limit < before) core.instruction_limit = ~std::uint64_t{0};
+      next = pcpu_.software->run(pcpu_, until);
+      run_.instructions += core.instructions - before;
+      again = run_.watch && run_.instructions >= run_.watch->instructions;
+      if (again) run_.watch->halt("step", nullptr);
+    }
     if (next >= run_.until) next = kNever;
     running_ = false;
     arm(next);

@@ -11,6 +11,7 @@
 #include <systemc>
 
 #include "models/cpu/pcpu.h"
+#include "models/machine/watch.h"
 
 namespace xensim::machine {
 
@@ -35,6 +36,7 @@ struct RunState {
   std::exception_ptr error;
   std::function<bool()> finished;   // asked after each activation
   std::function<void()> heartbeat;  // called after each activation
+  Watch* watch = nullptr;           // null: nobody looks
 };
 
 class PcpuModule final : public sc_core::sc_module, public cpu::PcpuWaker {

@@ -51,7 +51,7 @@ Domain& Hypervisor::create_domain(domid_t domid, DomainKind kind, const DomainPa
   d.scheduling = parameters.scheduling;
   d.max_pages = parameters.max_pages;
   d.created_at = now();
-  d.pause_count = 1;
+  d.pause_count = d.controller_pause_count = 1;
   d.shared_info = allocate_xen_page(d);
   frames.share_with_guest(d.shared_info, domid);
   d.shared = reinterpret_cast<shared_info_t*>(memory.host(address_of(d.shared_info)));
@@ -105,6 +105,8 @@ Domain& Hypervisor::create_domain(domid_t domid, DomainKind kind, const DomainPa
     v.processor = info.initial_pcpu;
     v.hard_affinity = info.hard_affinity;
     for (const sched::PcpuId p : v.hard_affinity) nodes |= std::uint64_t{1} << node_of(p);
+    if (i < parameters.soft_affinity.size()) info.soft_affinity = parameters.soft_affinity[i];
+    v.soft_affinity = info.soft_affinity.empty() ? all : info.soft_affinity;
     policy->add_unit(info, ns(now()));
     if (kind == DomainKind::kModel) {
       v.model = std::make_unique<ModelState>();

@@ -164,6 +164,7 @@ Cycles Hypervisor::run(cpu::Pcpu& pcpu, Cycles until) {
         c.in_guest = false;
         Vcpu& v = *c.current;
         account_guest(c, v);
+        if (on_happening) on_happening(Happening::kVmExit, v);
         handle_exit(c, v);
       } else {
         expects(stop == cpu::StopReason::kBudget);

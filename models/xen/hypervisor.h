@@ -95,6 +95,7 @@ struct DomainParametersForCreate {
   unsigned vcpus = 1, max_vcpus = 1;
   sched::DomainParameters scheduling;
   std::vector<std::vector<sched::PcpuId>> hard_affinity;  // per vCPU; empty: all pCPUs
+  std::vector<std::vector<sched::PcpuId>> soft_affinity;  // likewise
   std::uint64_t max_pages = 0;
   std::uint64_t ram_pages = 0;  // that its physmap has room for, by which its paging pool is sized; 0: max_pages
 };
@@ -180,6 +181,9 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   void vcpu_unblock(Vcpu& v);  // an event arrived
   void vcpu_kick(Vcpu& v);     // make a running vCPU look at its pending work
   void raise_schedule(PcpuState& c) { c.schedule_pending = true; }
+  // Changes while the domain runs; what they may be is checked by control/. The unit is placed anew, as in Xen.
+  void set_affinity(Vcpu& v, std::vector<sched::PcpuId> hard, std::vector<sched::PcpuId> soft);
+  void set_scheduling(Domain& d, const sched::DomainParameters& parameters);
   Vcpu* vcpu_of(sched::UnitId unit) const { return unit < units_.size() ? units_[unit] : nullptr; }
   // Runstate times up to `at`, in cycles.
   std::array<Cycles, 4> runstate_times(const Vcpu& v, Cycles at) const;
@@ -258,6 +262,10 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
                         std::uint64_t cr2 = 0);
   void vlapic_ipi(Vcpu& from, const cpu::IpiMessage& message);
   void vlapic_accept(Vcpu& v, std::uint8_t vector);
+
+  // --- Watching a run (a prompt, a test). Called when it has happened; must not change simulated state.
+  enum class Happening : std::uint8_t { kVmExit, kContextSwitch, kEvent };
+  std::function<void(Happening, const Vcpu&)> on_happening;
 
   // The run is over at `end`: what was counted is complete.
   void finish(Cycles end);

@@ -70,6 +70,7 @@ enum class Path : std::uint8_t {
   kTimerProgram,
   kIpi,             // send
   kModelHypercall,  // dom0's own system call and hypercall entry
+  kDomctl,          // XEN_DOMCTL_* and XEN_SYSCTL_*, without what depends on size
   kCount
 };
 inline constexpr unsigned kPaths = static_cast<unsigned>(Path::kCount);

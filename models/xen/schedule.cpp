@@ -114,6 +114,25 @@ void Hypervisor::vcpu_kick(Vcpu& v) {
     send_host_ipi(v.processor, kEventCheckVector);
 }
 
+void Hypervisor::set_affinity(Vcpu& v, std::vector<sched::PcpuId> hard, std::vector<sched::PcpuId> soft) {
+  cpu::Pcpu& p = *active_->pcpu;
+  sched_lock_.acquire(cost, p);
+  v.hard_affinity = hard;
+  v.soft_affinity = soft;
+  const sched::PcpuId chosen = policy->set_affinity(v.unit, std::move(hard), std::move(soft), ns(now()));
+  if (v.runstate != Runstate::kRunning) v.processor = chosen;
+  sched_lock_.release(p);
+}
+
+void Hypervisor::set_scheduling(Domain& d, const sched::DomainParameters& parameters) {
+  cpu::Pcpu& p = *active_->pcpu;
+  sched_lock_.acquire(cost, p);
+  d.scheduling = parameters;
+  policy->set_domain(d.domid, parameters, ns(now()));
+  tracer.adjdom(p.index, now(), d.domid);
+  sched_lock_.release(p);
+}
+
 void Hypervisor::tickle(sched::PcpuId pcpu) {
   PcpuState& c = pcpus[pcpu];
   cost.charge(*active_->pcpu, Path::kTickle);
@@ -216,6 +235,7 @@ void Hypervisor::schedule(PcpuState& c) {
     update_runstate_area(*next);
     update_time_info(*next);
   }
+  if (on_happening && (next || prev)) on_happening(Happening::kContextSwitch, next ? *next : *prev);
 }
 
 }  // namespace xensim::xen

@@ -18,6 +18,7 @@ struct Command {
 };
 
 int run_command(std::span<const std::string> arguments);
+int shell_command(std::span<const std::string> arguments);
 int bench_command(std::span<const std::string> arguments);
 int params_command(std::span<const std::string> arguments);
 int latencies_command(std::span<const std::string> arguments);

@@ -4,14 +4,16 @@ namespace xensim::tool {
 
 void ConsoleLogs::open(std::uint16_t domid, const std::string& name) {
   names_[domid] = name;
-  logs_.try_emplace(name, folder_ + "/console-" + name + ".log");
+  Log& log = logs_[name];
+  if (!log.file && !folder_.empty())
+    log.file = std::make_unique<AtomicFile>(folder_ + "/console-" + name + ".log");
 }
 
 void ConsoleLogs::write(std::uint16_t domid, std::string_view text) {
   const auto name = names_.find(domid);
   if (name == names_.end()) return;
   Log& log = logs_.at(name->second);
-  log.file.write(text);
+  if (log.file) log.file->write(text);
   if (!terminal_) return;
   for (const char c : text) {
     if (c == '\n') {
@@ -32,7 +34,7 @@ void ConsoleLogs::commit() {
   for (auto& [name, log] : logs_) {
     if (terminal_ && !log.line.empty()) show(name, log.line);
     log.line.clear();
-    log.file.commit();
+    if (log.file) log.file->commit();
   }
 }
 

@@ -15,7 +15,7 @@ namespace xensim::tool {
 
 class ConsoleLogs {
  public:
-  // folder: where console-NAME.log go. terminal: where lines are shown too; null: nowhere.
+  // folder: where console-NAME.log go; empty: nowhere. terminal: where lines are shown too; null: nowhere.
   ConsoleLogs(std::string folder, std::FILE* terminal) : folder_(std::move(folder)), terminal_(terminal) {}
 
   // A domain appears. A name that was there before (a restart) continues its log.
@@ -26,8 +26,7 @@ class ConsoleLogs {
 
  private:
   struct Log {
-    explicit Log(const std::string& path) : file(path) {}
-    AtomicFile file;
+    std::unique_ptr<AtomicFile> file;
     std::string line;  // not yet shown
   };
   void show(const std::string& name, std::string_view line);

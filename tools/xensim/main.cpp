@@ -15,8 +15,9 @@ namespace {
 
 using namespace xensim;
 
-constexpr std::array<tool::Command, 7> kCommands{{
+constexpr std::array<tool::Command, 8> kCommands{{
     {"run", "simulate a scenario", tool::run_command},
+    {"shell", "a prompt on a simulation: run, halt, inspect, xl", tool::shell_command},
     {"bench", "measure the simulator's speed on this host", tool::bench_command},
     {"params", "list every parameter with unit, default and source", tool::params_command},
     {"latencies", "print what a load costs by level, as the configuration adds up", tool::latencies_command},

@@ -21,6 +21,7 @@
 #include "tools/xensim/log.h"
 #include "tools/xensim/options.h"
 #include "tools/xensim/report.h"
+#include "tools/xensim/xl_log.h"
 
 namespace xensim::tool {
 
@@ -130,15 +131,21 @@ int run_command(std::span<const std::string> arguments) {
   const std::string out = o.out.empty() ? "xensim-out" : o.out;
 
   // Everything that can be wrong is found before anything is written.
-  std::vector<machine::CheckedDomain> domains = machine::check_domains(scenario);
-  for (const machine::CheckedDomain& d : domains)
+  std::vector<dom0::DomainSpec> domains = machine::check_domains(scenario);
+  std::vector<machine::CheckedVerb> timeline = machine::check_timeline(scenario, domains, o.scenario);
+  for (const dom0::DomainSpec& d : domains)
     for (const std::string& w : d.config.warnings) warn(w);
+  for (const machine::CheckedVerb& v : timeline)
+    if (v.file)
+      for (const std::string& w : v.file->config.warnings) warn(w);
   ConsoleLogs consoles(out, o.quiet ? nullptr : stdout);
-  machine::Machine m("machine", scenario, std::move(domains), make_tracer(scenario, out),
+  XlLog xl_log(out, o.quiet ? nullptr : stdout);
+  machine::Machine m("machine", scenario, std::move(domains), std::move(timeline), make_tracer(scenario, out),
                      [&](domid_t domid, std::string_view text) { consoles.write(domid, text); });
-  if (m.toolstack->specs().empty() && scenario.until == 0)
+  if (m.toolstack->idle() && scenario.until == 0)
     throw UserError(o.scenario, "there is no domain to run", "give domain files after it, or a limit by --until");
   make_folder(out);
+  m.toolstack->on_verb = [&](std::uint64_t, const dom0::VerbRecord& r) { xl_log.add(r); };
   m.toolstack->on_create = [&](domid_t domid, const std::string& name) { consoles.open(domid, name); };
   Heartbeat heartbeat(m, isatty(STDERR_FILENO) && !o.quiet);
   m.heartbeat = [&] { heartbeat.tick(); };
@@ -156,6 +163,7 @@ int run_command(std::span<const std::string> arguments) {
   for (AtomicFile* f : {&stats_file, &config_file, &host_file}) f->flush();
   m.tracer->close(m.now());
   consoles.commit();
+  xl_log.commit();
   for (AtomicFile* f : {&stats_file, &config_file, &host_file}) f->commit();
   if (!o.quiet) print_report(m, end, out, host.count());
 

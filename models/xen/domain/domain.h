@@ -77,6 +77,7 @@ struct Domain {
   // Life.
   bool created_paused = true;
   std::uint32_t pause_count = 0;
+  std::uint32_t controller_pause_count = 0;  // of pause_count, what the toolstack asked for
   bool dying = false;
   std::optional<ShutdownReason> shutdown;
   std::string crash_message;  // why Xen crashed it

@@ -99,7 +99,7 @@ struct Vcpu {
   sched::UnitId unit = 0;
   sched::PcpuId processor = 0;  // the pCPU it runs on, ran on last, or is queued on
 
-  std::vector<sched::PcpuId> hard_affinity;
+  std::vector<sched::PcpuId> hard_affinity, soft_affinity;  // ascending; never empty
 
   std::uint32_t pause_flags = kPauseDown;
   bool runnable() const { return pause_flags == 0; }

@@ -190,7 +190,8 @@ void Credit2Policy::remove_unit(UnitId id, Nanoseconds now) {
 }
 
 // As Xen does for every change of affinity: the unit stops, is placed anew, and goes on.
-void Credit2Policy::set_affinity(UnitId id, std::vector<PcpuId> hard, std::vector<PcpuId> soft, Nanoseconds time) {
+PcpuId Credit2Policy::set_affinity(UnitId id, std::vector<PcpuId> hard, std::vector<PcpuId> soft,
+                                   Nanoseconds time) {
   const auto now = static_cast<Time>(time);
   Unit& u = unit(id);
   u.hard = PcpuSet(hard);
@@ -203,13 +204,14 @@ void Credit2Policy::set_affinity(UnitId id, std::vector<PcpuId> hard, std::vecto
   u.migrating = true;
   if (u.scheduled) {
     tickle_pcpu(*u.queue, u.pcpu);
-    return;
+    return u.pcpu;
   }
   if (u.queued) {
     remove_from_queue(u);
     update_load(*u.queue, &u, -1, now);
   }
   finish_migration(u, now);
+  return u.pcpu;
 }
 
 PcpuId Credit2Policy::wake(UnitId id, Nanoseconds now) {

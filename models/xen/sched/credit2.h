@@ -61,7 +61,9 @@ class Credit2Policy final : public Policy {
   void remove_domain(std::uint16_t domid) override;
   void add_unit(const UnitInfo& unit, Nanoseconds now) override;
   void remove_unit(UnitId unit, Nanoseconds now) override;
-  void set_affinity(UnitId unit, std::vector<PcpuId> hard, std::vector<PcpuId> soft, Nanoseconds now) override;
+  PcpuId set_affinity(UnitId unit, std::vector<PcpuId> hard, std::vector<PcpuId> soft, Nanoseconds now) override;
+  Nanoseconds ratelimit() const override { return config_.ratelimit; }
+  void set_ratelimit(Nanoseconds limit) override { config_.ratelimit = limit; }
   PcpuId wake(UnitId unit, Nanoseconds now) override;
   void sleep(UnitId unit, Nanoseconds now) override;
   void yield(UnitId unit, Nanoseconds now) override;
@@ -198,7 +200,7 @@ class Credit2Policy final : public Policy {
   static void consider(Balance& b, Unit* push, Unit* pull);
   void balance(RunQueue& local, PcpuId pcpu, Time now);
 
-  const Credit2Config config_;
+  Credit2Config config_;
   const HostTopology topology_;
   Tickler& tickler_;
   const Credit2Trace trace_;

@@ -67,18 +67,22 @@ void NullPolicy::remove_unit(UnitId id, Nanoseconds) {
   if (assigned) give_up(pcpu);
 }
 
-void NullPolicy::set_affinity(UnitId id, std::vector<PcpuId> hard, std::vector<PcpuId> soft, Nanoseconds) {
+PcpuId NullPolicy::set_affinity(UnitId id, std::vector<PcpuId> hard, std::vector<PcpuId> soft, Nanoseconds) {
   Unit& unit = units_.at(id);
   unit.info.hard_affinity = std::move(hard);
   unit.info.soft_affinity = std::move(soft);
   if (!unit.assigned ||
-      std::binary_search(unit.info.hard_affinity.begin(), unit.info.hard_affinity.end(), unit.pcpu))
-    return;
+      std::binary_search(unit.info.hard_affinity.begin(), unit.info.hard_affinity.end(), unit.pcpu)) {
+    // One that waits may use a pCPU now that it could not before.
+    if (!unit.assigned && try_assign(unit)) std::erase(waiting_, id);
+    return unit.pcpu;
+  }
   unit.assigned = false;
   const PcpuId old = unit.pcpu;
   if (!try_assign(unit)) waiting_.push_back(id);
   tickler_.tickle(old);
   give_up(old);
+  return unit.pcpu;
 }
 
 PcpuId NullPolicy::wake(UnitId id, Nanoseconds) {

@@ -23,7 +23,7 @@ class NullPolicy final : public Policy {
   void remove_domain(std::uint16_t) override {}
   void add_unit(const UnitInfo& unit, Nanoseconds now) override;
   void remove_unit(UnitId unit, Nanoseconds now) override;
-  void set_affinity(UnitId unit, std::vector<PcpuId> hard, std::vector<PcpuId> soft, Nanoseconds now) override;
+  PcpuId set_affinity(UnitId unit, std::vector<PcpuId> hard, std::vector<PcpuId> soft, Nanoseconds now) override;
   PcpuId wake(UnitId unit, Nanoseconds now) override;
   void sleep(UnitId unit, Nanoseconds now) override;
   void yield(UnitId, Nanoseconds) override {}

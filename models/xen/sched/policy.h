@@ -89,11 +89,17 @@ class Policy {
   virtual void set_domain(std::uint16_t domid, const DomainParameters& parameters, Nanoseconds now) = 0;
   virtual void remove_domain(std::uint16_t domid) = 0;
 
+  // What `xl sched-credit2 -s` shows and sets. A policy without a rate limit has 0 and ignores what is set.
+  virtual Nanoseconds ratelimit() const { return 0; }
+  virtual void set_ratelimit(Nanoseconds limit) { static_cast<void>(limit); }
+
   // A new unit starts asleep.
   virtual void add_unit(const UnitInfo& unit, Nanoseconds now) = 0;
   // The unit is asleep and not current anywhere.
   virtual void remove_unit(UnitId unit, Nanoseconds now) = 0;
-  virtual void set_affinity(UnitId unit, std::vector<PcpuId> hard, std::vector<PcpuId> soft, Nanoseconds now) = 0;
+  // Places the unit anew. Returns the pCPU that it is on, or queued on, afterwards. soft empty: none preferred.
+  virtual PcpuId set_affinity(UnitId unit, std::vector<PcpuId> hard, std::vector<PcpuId> soft,
+                              Nanoseconds now) = 0;
 
   // The unit became runnable. Chooses its pCPU, queues it, tickles. Returns the pCPU it was queued on. The unit
   // may still be current on a pCPU (it slept and woke before schedule() was called there): then it simply stays.

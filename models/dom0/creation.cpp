@@ -1,0 +1,149 @@
+#include "models/dom0/creation.h"
+
+#include <new>
+
+#include "models/xen/control/domain_control.h"
+#include "sim/base/expects.h"
+
+namespace xensim::dom0 {
+
+using xen::ModelAction;
+using State = DomainOutcome::State;
+
+xen::Domain& Creation::domain() {
+  xen::Domain* d = toolstack_.hypervisor.find_domain(domid_);
+  expects(d != nullptr);
+  return *d;
+}
+
+ModelAction Creation::next(xen::Vcpu&, Cycles) {
+  // Somebody may have destroyed it meanwhile.
+  if (step_ != Step::kMake && step_ != Step::kDone && !toolstack_.hypervisor.find_domain(domid_)) return fail();
+  switch (step_) {
+    case Step::kMake:
+      return make();
+    case Step::kPopulate:
+      return populate();
+    case Step::kFill:
+      return fill();
+    case Step::kStart:
+      return start();
+    case Step::kDone:
+      break;
+  }
+  return ModelAction::exit();
+}
+
+ModelAction Creation::make() {
+  xen::Hypervisor& hv = toolstack_.hypervisor;
+  domid_ = toolstack_.allocate_domid();
+  if (toolstack_.domid_of_name(spec().name)) {
+    out_.complain(
+        "libxl: error: libxl_domain.c:81:libxl__domain_rename: Domain %u:Domain with name \"%s\" already "
+        "exists.\n",
+        domid_, spec().name.c_str());
+    out_.complain("libxl: error: libxl_create.c:1262:initiate_domain_create: Domain %u:cannot make domain: -6\n",
+                  domid_);
+    return fail();
+  }
+  DomainOutcome& o = toolstack_.outcome(spec_);
+  o.domid = domid_;
+  o.state = State::kBuilding;
+  ++o.instances;
+  try {
+    hv.create_domain(domid_, xen::DomainKind::kPvh, spec().parameters);
+  } catch (const std::bad_alloc&) {
+    return fail();
+  }
+  ManagedDomain& m = toolstack_.domains()[domid_];
+  m = {};
+  m.domid = domid_;
+  m.spec = spec_;
+  m.name = spec().name;
+  m.uuid = toolstack_.make_uuid();
+  m.started = hv.ns(hv.now());
+  m.target_kib = spec().config.memory_mib << 10;
+  m.static_max_kib = spec().config.maxmem_mib << 10;
+  for (unsigned i = 0; i < spec().config.maxvcpus; ++i) m.vcpu_available.push_back(i < spec().config.vcpus);
+  domain().uuid = m.uuid;
+  if (toolstack_.on_create) toolstack_.on_create(domid_, m.name);
+  extents_ = xen::extents_of(spec().plan, hv.config.ept_1gb, hv.config.ept_2mb);
+  next_extent_ = 0;
+  step_ = Step::kPopulate;
+  return ModelAction::spend(toolstack_.config.create_cycles);
+}
+
+// One populate_physmap hypercall of a batch of extents. An extent that finds no contiguous memory is tried as
+// smaller ones, as libxenguest does.
+ModelAction Creation::populate() {
+  xen::Hypervisor& hv = toolstack_.hypervisor;
+  std::uint64_t done = 0;
+  while (next_extent_ < extents_.size() && done < toolstack_.config.extents_per_call) {
+    const xen::Extent e = extents_[next_extent_];
+    if (hv.populate(domain(), Gfn(e.gfn), e.order)) {
+      ++next_extent_;
+      ++done;
+      continue;
+    }
+    if (e.order == 0) return fail();
+    std::vector<xen::Extent> smaller;
+    const unsigned order = e.order - 9;
+    for (std::uint64_t k = 0; k < 512; ++k) smaller.push_back({e.gfn + (k << order), order});
+    extents_.erase(extents_.begin() + static_cast<std::ptrdiff_t>(next_extent_));
+    extents_.insert(extents_.begin() + static_cast<std::ptrdiff_t>(next_extent_), smaller.begin(), smaller.end());
+  }
+  hv.cost.charge(*hv.here().pcpu, xen::Path::kMemoryOp);
+  hv.cost.charge_many(*hv.here().pcpu, xen::Path::kPopulatePage, done);
+  if (next_extent_ == extents_.size()) step_ = Step::kFill;
+  return ModelAction::hypercall();
+}
+
+ModelAction Creation::fill() {
+  const xen::BuildPlan& plan = spec().plan;
+  xen::fill_pvh(toolstack_.hypervisor, domain(), plan);
+  std::uint64_t bytes = 0;
+  for (const xen::LoadedRange& r : plan.ranges) bytes += r.memory_size;
+  step_ = Step::kStart;
+  return ModelAction::spend(bytes / toolstack_.config.copy_bytes_per_cycle);
+}
+
+void connect_domain(Toolstack& toolstack, xen::Domain& d) {
+  xen::Hypervisor& hv = toolstack.hypervisor;
+  std::uint32_t store = 0, console = 0, local = 0;
+  expects(hv.evtchn_alloc_unbound(d, 0, store) == 0);
+  expects(hv.evtchn_alloc_unbound(d, 0, console) == 0);
+  d.hvm_params[HVM_PARAM_STORE_EVTCHN] = store;
+  d.hvm_params[HVM_PARAM_CONSOLE_EVTCHN] = console;
+  expects(hv.evtchn_bind_interdomain(toolstack.dom0(), d.domid, console, local) == 0);
+  const auto ring = hv.ram_frame(d, xen::special_gfn(xen::kSpecialConsole));
+  expects(ring.has_value());
+  toolstack.console.introduce(d.domid, *ring, local);
+}
+
+ModelAction Creation::start() {
+  xen::Domain& d = domain();
+  connect_domain(toolstack_, d);
+  toolstack_.outcome(spec_).state = State::kRunning;
+  ManagedDomain& m = *toolstack_.managed(domid_);
+  m.built = m.monitored = true;
+  step_ = Step::kDone;
+  if (!paused_) xen::control::unpause(toolstack_.hypervisor, d);
+  return ModelAction::hypercall();
+}
+
+// What there is of it goes again.
+ModelAction Creation::fail() {
+  step_ = Step::kDone;
+  out_.status = 3;
+  DomainOutcome& o = toolstack_.outcome(spec_);
+  o.state = State::kEnded;
+  o.why = "could not be created";
+  if (xen::Domain* d = toolstack_.hypervisor.find_domain(domid_); d && toolstack_.managed(domid_)) {
+    toolstack_.hypervisor.destroy_domain(domid_);
+    toolstack_.domains().erase(domid_);
+    if (toolstack_.on_end) toolstack_.on_end(domid_, o);
+  }
+  return ModelAction::spend(toolstack_.config.destroy_cycles);
+}
+
+}  // namespace xensim::dom0

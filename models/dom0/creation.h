@@ -1,0 +1,45 @@
+// Creating a domain as `xl create` has libxl do it: makes it, populates its memory a hypercall at a time, fills
+// that, connects console and store, and unpauses it. A domain that cannot be completed is destroyed again.
+#pragma once
+
+#include <vector>
+
+#include "models/dom0/job.h"
+#include "models/dom0/toolstack.h"
+#include "models/dom0/xl/output.h"
+
+namespace xensim::dom0 {
+
+class Creation final : public Job {
+ public:
+  // out: where libxl's complaints go.
+  Creation(Toolstack& toolstack, std::size_t spec, bool paused, xl::Output& out)
+      : toolstack_(toolstack), spec_(spec), paused_(paused), out_(out) {}
+
+  xen::ModelAction next(xen::Vcpu& vcpu, Cycles now) override;
+
+ private:
+  enum class Step : std::uint8_t { kMake, kPopulate, kFill, kStart, kDone };
+
+  xen::ModelAction make();
+  xen::ModelAction populate();
+  xen::ModelAction fill();
+  xen::ModelAction start();
+  xen::ModelAction fail();
+  const DomainSpec& spec() const { return toolstack_.spec(spec_); }
+  xen::Domain& domain();
+
+  Toolstack& toolstack_;
+  const std::size_t spec_;
+  const bool paused_;
+  xl::Output& out_;
+  Step step_ = Step::kMake;
+  domid_t domid_ = 0;
+  std::vector<xen::Extent> extents_;
+  std::size_t next_extent_ = 0;
+};
+
+// Gives the domain its store and console ports, and introduces its console to xenconsoled.
+void connect_domain(Toolstack& toolstack, xen::Domain& d);
+
+}  // namespace xensim::dom0

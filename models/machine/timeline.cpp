@@ -1,0 +1,164 @@
+// The time line of a scenario, checked before anything runs: what can be known then. A domain "cannot exist" if no
+// domain of the scenario has its name and no verb in front gives it; whether one that could is there at the time,
+// xl says then.
+#include <algorithm>
+#include <cctype>
+#include <set>
+
+#include "models/dom0/xl/command_line.h"
+#include "models/machine/config.h"
+#include "sim/base/error.h"
+#include "sim/base/file.h"
+#include "sim/base/suggest.h"
+#include "sim/base/units.h"
+
+namespace xensim::machine {
+
+using dom0::xl::DomainArguments;
+using dom0::xl::Invocation;
+
+namespace {
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+// The domains that could exist at some moment.
+class Names {
+ public:
+  void add(const dom0::DomainSpec& spec) {
+    names_.insert(spec.name);
+    ++created_;
+    const auto& c = spec.config;
+    for (const auto action : {c.on_poweroff, c.on_reboot, c.on_crash, c.on_watchdog, c.on_soft_reset}) {
+      renames_ |= action == config::OnShutdown::kRenameRestart;
+      restarts_ |= action == config::OnShutdown::kRestart || action == config::OnShutdown::kCoredumpRestart ||
+                   action == config::OnShutdown::kRenameRestart;
+    }
+  }
+  void add(const std::string& name) { names_.insert(name); }
+
+  // "": it could; else what to use.
+  std::string wrong_with(const std::string& qualifier) const {
+    unsigned domid = 0;
+    if (dom0::xl::is_domid(qualifier, domid)) {
+      const unsigned most = restarts_ ? DOMID_FIRST_RESERVED - 1 : created_;
+      return domid <= most ? "" : "domain numbers here go from 0 to " + std::to_string(most);
+    }
+    if (names_.contains(qualifier) || (renames_ && preserved(qualifier))) return "";
+    const std::vector<std::string_view> views(names_.begin(), names_.end());
+    std::string list;
+    for (const std::string& n : names_) list += (list.empty() ? "\"" : ", \"") + n + "\"";
+    const std::string near(nearest(qualifier, views));
+    return near.empty() ? "there can be " + list : "did you mean \"" + near + "\"?";
+  }
+
+ private:
+  // "web-20260101T0000Z": what rename-restart leaves.
+  bool preserved(const std::string& name) const {
+    constexpr std::size_t kSuffix = 15;
+    if (name.size() <= kSuffix || name[name.size() - kSuffix] != '-' || name.back() != 'Z') return false;
+    return names_.contains(name.substr(0, name.size() - kSuffix));
+  }
+
+  std::set<std::string> names_{"Domain-0"};
+  unsigned created_ = 0;
+  bool restarts_ = false, renames_ = false;
+};
+
+std::vector<std::string> domains_of(const Invocation& verb) {
+  std::vector<std::string> out;
+  switch (verb.verb->domains) {
+    case DomainArguments::kNone:
+      break;
+    case DomainArguments::kFirst:
+      if (!verb.arguments.empty() && !verb.has('a')) out.push_back(verb.arguments.front());
+      break;
+    case DomainArguments::kAll:
+      out = verb.arguments;
+      break;
+    case DomainArguments::kOptionD:
+      if (const std::string* d = verb.value('d')) out.push_back(*d);
+      break;
+  }
+  return out;
+}
+
+void refuse_bad_syntax(const Invocation& verb, const std::string& place) {
+  std::vector<std::string> words;
+  if (!dom0::xl::split(verb.command, words))
+    throw UserError(place, "\"" + verb.command + "\": a quote is open", "close it");
+  const std::string command = "\"" + verb.command + "\"";
+  if (verb.command.starts_with("xl ")) throw UserError(place, command + ": \"xl\" is understood", "leave it out");
+  if (!verb.verb && verb.answer.status != 0) {
+    const std::string name = words.empty() ? "" : words.front();
+    const dom0::xl::Verb* known = dom0::xl::find_verb(name);
+    std::vector<std::string_view> names;
+    for (const auto& v : dom0::xl::verbs()) names.push_back(v.name);
+    if (!known && !name.starts_with('-')) {
+      const std::string near(nearest(name, names));
+      throw UserError(place, "xl has no verb \"" + name + "\" here",
+                      near.empty() ? "\"xl help\" in xensim shell lists them" : "did you mean \"" + near + "\"?");
+    }
+    throw UserError(
+        place, command + ": " + first_line(verb.answer.text(true)),
+        known ? "usage: " + std::string(known->name) + " " + first_line(std::string(known->usage)) : "");
+  }
+  if (verb.verb && verb.verb->check)
+    if (const std::string wrong = verb.verb->check(verb); !wrong.empty())
+      throw UserError(place, command + ": " + wrong,
+                      "usage: " + std::string(verb.verb->name) + " " + first_line(std::string(verb.verb->usage)));
+}
+
+}  // namespace
+
+std::optional<DomainFile> file_of_create(const Invocation& verb, const std::string& folder) {
+  if (!verb.verb || verb.verb->name != "create") return std::nullopt;
+  std::string file, settings;
+  if (const std::string* f = verb.value('f')) file = *f;
+  for (const std::string& a : verb.arguments) {
+    if (a.find('=') != std::string::npos)
+      settings += "\n" + a;
+    else if (file.empty())
+      file = a;
+  }
+  if (file.empty()) return std::nullopt;
+  DomainFile out;
+  out.file = join_path(folder, file);
+  out.text = (file == "/dev/null" ? "" : read_file(out.file, 1 << 20)) + settings + (settings.empty() ? "" : "\n");
+  return out;
+}
+
+std::vector<CheckedVerb> check_timeline(const ScenarioConfig& scenario,
+                                        const std::vector<dom0::DomainSpec>& domains, const std::string& place) {
+  Names names;
+  for (const dom0::DomainSpec& d : domains) names.add(d);
+  std::vector<CheckedVerb> out;
+  for (std::size_t i = 0; i < scenario.timeline.size(); ++i) {
+    const TimelineEntry& e = scenario.timeline[i];
+    const std::string pointer = place + ": /timeline/" + std::to_string(i);
+    if (i > 0 && e.at < scenario.timeline[i - 1].at)
+      throw UserError(pointer + "/at",
+                      format_duration(e.at) + " is before " + format_duration(scenario.timeline[i - 1].at) +
+                          " of the entry in front of it",
+                      "give the entries in order of time");
+    CheckedVerb v;
+    v.at = e.at;
+    v.verb = dom0::xl::parse(e.xl);
+    refuse_bad_syntax(v.verb, pointer + "/xl");
+    if (!v.verb.verb) {
+      out.push_back(std::move(v));
+      continue;
+    }
+    for (const std::string& domain : domains_of(v.verb))
+      if (const std::string mend = names.wrong_with(domain); !mend.empty())
+        throw UserError(pointer + "/xl", "\"" + e.xl + "\": there can be no domain \"" + domain + "\" then", mend);
+    if (!e.file.empty()) {
+      v.file = check_domain(scenario, e.file.front());
+      names.add(*v.file);
+    }
+    if (v.verb.verb->name == "rename") names.add(v.verb.arguments[1]);
+    out.push_back(std::move(v));
+  }
+  return out;
+}
+
+}  // namespace xensim::machine

@@ -1,0 +1,44 @@
+// A line of input for a prompt: with editing and history (libedit) on a terminal; from a pipe or file line by
+// line, and then each line is printed after the prompt, so that what comes out reads like a session.
+//
+// While it waits, others may be served: descriptors that somebody wants to hear of (a socket that a client talks
+// to).
+#pragma once
+
+#include <poll.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace xensim::tool {
+
+class Prompt {
+ public:
+  Prompt();
+  ~Prompt();
+  Prompt(const Prompt&) = delete;
+  Prompt& operator=(const Prompt&) = delete;
+
+  bool interactive() const { return editor_ != nullptr; }
+  // The next line without its end; nullopt: there is none any more.
+  std::optional<std::string> read(const std::string& prompt);
+
+  // Whom to serve while waiting: which descriptors to poll, and what to do when some are ready. May be null.
+  std::function<std::vector<pollfd>()> served;
+  std::function<void(const std::vector<pollfd>&)> serve;
+
+ private:
+  struct Editor;
+  // Waits for standard input. false: the wait was interrupted.
+  bool wait();
+  std::optional<std::string> read_plain();
+
+  std::unique_ptr<Editor> editor_;
+  std::string buffer_;
+  bool at_end_ = false;
+};
+
+}  // namespace xensim::tool

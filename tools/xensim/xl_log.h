@@ -1,0 +1,32 @@
+// xl.log: every run of xl with its command, the simulated times of its beginning and end, its exit status, and
+// what it printed; on the terminal too.
+#pragma once
+
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "models/dom0/toolstack.h"
+#include "sim/base/file.h"
+
+namespace xensim::tool {
+
+class XlLog {
+ public:
+  // folder: where xl.log goes. terminal: where it is shown too; null: nowhere.
+  XlLog(std::string folder, std::FILE* terminal) : folder_(std::move(folder)), terminal_(terminal) {}
+
+  void add(const dom0::VerbRecord& record);
+  // The file gets its final name. There is none if no xl ran.
+  void commit();
+
+ private:
+  std::string folder_;
+  std::FILE* terminal_;
+  std::unique_ptr<AtomicFile> file_;
+};
+
+// "[120.000000 ms] xl pause web", its output, "[121.250000 ms] exit 0".
+std::string to_text(const dom0::VerbRecord& record);
+
+}  // namespace xensim::tool
