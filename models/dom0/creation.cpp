@@ -37,15 +37,7 @@ ModelAction Creation::next(xen::Vcpu&, Cycles) {
 ModelAction Creation::make() {
   xen::Hypervisor& hv = toolstack_.hypervisor;
   domid_ = toolstack_.allocate_domid();
-  if (toolstack_.domid_of_name(spec().name)) {
-    out_.complain(
-        "libxl: error: libxl_domain.c:81:libxl__domain_rename: Domain %u:Domain with name \"%s\" already "
-        "exists.\n",
-        domid_, spec().name.c_str());
-    out_.complain("libxl: error: libxl_create.c:1262:initiate_domain_create: Domain %u:cannot make domain: -6\n",
-                  domid_);
-    return fail();
-  }
+  if (toolstack_.domid_of_name(spec().name)) return refuse_name();
   DomainOutcome& o = toolstack_.outcome(spec_);
   o.domid = domid_;
   o.state = State::kBuilding;
@@ -53,7 +45,7 @@ ModelAction Creation::make() {
   try {
     hv.create_domain(domid_, xen::DomainKind::kPvh, spec().parameters);
   } catch (const std::bad_alloc&) {
-    return fail();
+    return out_of_memory();
   }
   ManagedDomain& m = toolstack_.domains()[domid_];
   m = {};
@@ -85,7 +77,7 @@ ModelAction Creation::populate() {
       ++done;
       continue;
     }
-    if (e.order == 0) return fail();
+    if (e.order == 0) return out_of_memory();
     std::vector<xen::Extent> smaller;
     const unsigned order = e.order - 9;
     for (std::uint64_t k = 0; k < 512; ++k) smaller.push_back({e.gfn + (k << order), order});
@@ -131,9 +123,48 @@ ModelAction Creation::start() {
   return ModelAction::hypercall();
 }
 
+void complain_of_absence(xl::Output& out, unsigned domid) {
+  out.complain("libxl: error: libxl_domain.c:1183:libxl__destroy_domid: Domain %u:Non-existant domain\n", domid);
+  out.complain("libxl: error: libxl_domain.c:1137:domain_destroy_callback: Domain %u:Unable to destroy guest\n",
+               domid);
+  out.complain("libxl: error: libxl_domain.c:1064:domain_destroy_cb: Domain %u:Destruction of domain failed\n",
+               domid);
+}
+
+// xl has the domain made before it looks whether the name is free; the number is used up.
+ModelAction Creation::refuse_name() {
+  const std::string who = "Domain " + std::to_string(domid_) + ":";
+  out_.complain(
+      "libxl: error: libxl_domain.c:81:libxl__domain_rename: %sDomain with name \"%s\" already exists.\n",
+      who.c_str(), spec().name.c_str());
+  out_.complain("libxl: error: libxl_create.c:1296:initiate_domain_create: %scannot make domain: -6\n",
+                who.c_str());
+  out_.complain(
+      "libxl: error: libxl_xshelp.c:206:libxl__xs_read_mandatory: xenstore read failed: `/libxl/%u/type': No "
+      "such file or directory\n",
+      domid_);
+  out_.complain(
+      "libxl: warning: libxl_dom.c:49:libxl__domain_type: unable to get domain type for domid=%u, assuming HVM\n",
+      domid_);
+  return fail();
+}
+
+ModelAction Creation::out_of_memory() {
+  out_.complain(
+      "xc: error: panic: xg_dom_boot.c:119: xc_dom_boot_mem_init: can't allocate low memory for domain: Out of "
+      "memory\n");
+  out_.complain(
+      "libxl: error: libxl_dom.c:586:libxl__build_dom: xc_dom_boot_mem_init failed: Cannot allocate memory\n");
+  out_.complain(
+      "libxl: error: libxl_create.c:1640:domcreate_rebuild_done: Domain %u:cannot (re-)build domain: -3\n",
+      domid_);
+  return fail();
+}
+
 // What there is of it goes again.
 ModelAction Creation::fail() {
   step_ = Step::kDone;
+  complain_of_absence(out_, domid_);
   out_.status = 3;
   DomainOutcome& o = toolstack_.outcome(spec_);
   o.state = State::kEnded;

@@ -26,6 +26,8 @@ class Creation final : public Job {
   xen::ModelAction fill();
   xen::ModelAction start();
   xen::ModelAction fail();
+  xen::ModelAction refuse_name();
+  xen::ModelAction out_of_memory();
   const DomainSpec& spec() const { return toolstack_.spec(spec_); }
   xen::Domain& domain();
 
@@ -38,6 +40,9 @@ class Creation final : public Job {
   std::vector<xen::Extent> extents_;
   std::size_t next_extent_ = 0;
 };
+
+// What libxl says of a domain that it should destroy and that is not there.
+void complain_of_absence(xl::Output& out, unsigned domid);
 
 // Gives the domain its store and console ports, and introduces its console to xenconsoled.
 void connect_domain(Toolstack& toolstack, xen::Domain& d);

@@ -82,6 +82,7 @@ Machine::Machine(sc_core::sc_module_name name, const ScenarioConfig& s, std::vec
   xen::DomainParametersForCreate p;
   p.name = "Domain-0";
   p.vcpus = p.max_vcpus = m.dom0.vcpus;
+  p.max_pages = 0xffffffff;  // no limit, as Xen has it
   xen::Domain& dom0 = hypervisor->create_domain(0, xen::DomainKind::kModel, p);
   for (std::uint64_t left = m.xen.dom0_memory >> kPageShift; left > 0;) {
     unsigned order = xen::Heap::kMaxOrder;

@@ -58,7 +58,7 @@ class Timeline(XensimTest):
     def test_bad_values(self):
         for command, why in (("mem-set web 10x", "invalid memory size: 10x"), ("vcpu-pin web x 0", "Invalid argument x as VCPU"),
                              ("vcpu-pin web 0 3-1", "Invalid pcpu range: 3-1"), ("vcpu-set web x", "Invalid argument"),
-                             ("vcpu-set web -1", "option `1' not supported"), ("trigger web boot", 'Invalid trigger "boot"'),
+                             ("vcpu-set -1 web", "option `1' not supported"), ("vcpu-set web -1", "Invalid argument"), ("trigger web boot", 'Invalid trigger "boot"'),
                              ("sched-credit2 -w 3", "Must specify a domain"), ("shutdown", "-a or a domain id"),
                              ("list a b", "one domain"), ("top", "--batch"), ("top --batch", "--iterations"),
                              ("rename web 'x", "quote"), ("xl list", "leave it out"), ("", "verb")):
@@ -111,7 +111,7 @@ class Timeline(XensimTest):
 
     def test_create_counts_domids_on_and_takes_settings(self):
         self.timer("late")
-        records = self.run_verbs(("10ms", "destroy web"), ("20ms", "create late.cfg 'name=\"x\"' memory=40 -p"),
+        records = self.run_verbs(("10ms", "destroy web"), ("20ms", "create late.cfg -p 'name=\"x\"' memory=40"),
                                  ("40ms", "list"), domains=[self.timer("web")])
         self.assertEqual(records[1][1:], (0, "Parsing config from late.cfg\n"))
         self.assertRegex(records[2][2], r"(?m)^x +2 +40 +1     --p---       0\.0$")

@@ -12,6 +12,7 @@
 #include "models/dom0/xl/command_line.h"
 #include "models/machine/machine.h"
 #include "sim/base/error.h"
+#include "sim/base/file.h"
 #include "sim/base/suggest.h"
 #include "sim/base/units.h"
 #include "tools/xensim/command.h"
@@ -198,12 +199,25 @@ class Shell {
     command.erase(0, std::min(command.find_first_not_of(" \t"), command.size()));
     dom0::xl::Invocation verb = dom0::xl::parse(command);
     std::optional<dom0::DomainSpec> spec;
+    if (const std::string missing = missing_file(verb); !missing.empty()) {
+      std::printf("Failed to read config file: %s: No such file or directory\n(exit status 3)\n", missing.c_str());
+      return Then::kPrompt;
+    }
     if (const auto file = machine::file_of_create(verb, "")) {
       spec = machine::check_domain(scenario_, *file);
       for (const std::string& w : spec->config.warnings) warn(w);
     }
     waits_for_ = machine_.toolstack->start_verb(std::move(verb), std::move(spec));
     return Then::kGo;
+  }
+
+  // What `create` cannot read; "": all is well.
+  static std::string missing_file(const dom0::xl::Invocation& verb) {
+    if (!verb.verb || verb.verb->name != "create") return "";
+    if (const std::string* f = verb.value('f')) return file_exists(*f) ? "" : *f;
+    for (const std::string& a : verb.arguments)
+      if (a.find('=') == std::string::npos) return file_exists(a) ? "" : a;
+    return "";
   }
 
   void verb_over(std::uint64_t number, const dom0::VerbRecord& r) {

@@ -59,7 +59,8 @@ int kind_of(std::string_view short_options, char letter) {
   return at + 1 < short_options.size() && short_options[at + 1] == ':' ? 2 : 1;
 }
 
-// getopt_long() with xl's messages. Options may stand anywhere before "--".
+// getopt_long() with xl's messages. Options come first: xl scans its own options in getopt's strict order, and
+// that stays in force for the verb's.
 class Getopt {
  public:
   Getopt(const Verb& verb, Invocation& to, std::span<const std::string> words)
@@ -67,21 +68,19 @@ class Getopt {
 
   // false: the answer says why not.
   bool run() {
+    if (verb_.file_first && !words_.empty() && !words_[0].starts_with('-') &&
+        words_[0].find('=') == std::string::npos)
+      to_.arguments.push_back(words_[at_++]);
     for (; at_ < words_.size(); ++at_) {
       const std::string& word = words_[at_];
       if (word == "--") {
-        to_.arguments.insert(to_.arguments.end(), words_.begin() + static_cast<std::ptrdiff_t>(at_) + 1,
-                             words_.end());
+        ++at_;
         break;
       }
-      if (word.size() < 2 || word[0] != '-') {
-        to_.arguments.push_back(word);
-      } else if (word[1] == '-') {
-        if (!long_option(word)) return false;
-      } else if (!letters(word)) {
-        return false;
-      }
+      if (word.size() < 2 || word[0] != '-') break;
+      if (!(word[1] == '-' ? long_option(word) : letters(word))) return false;
     }
+    to_.arguments.insert(to_.arguments.end(), words_.begin() + static_cast<std::ptrdiff_t>(at_), words_.end());
     if (to_.arguments.size() >= verb_.required) return true;
     to_.answer.complain("'xl %s' requires at least %u argument%s.\n\n", std::string(verb_.name).c_str(),
                         verb_.required, verb_.required > 1 ? "s" : "");

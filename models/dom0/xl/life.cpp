@@ -12,7 +12,7 @@ using xen::ModelAction;
 
 namespace {
 
-constexpr int kErrorFail = -3, kErrorTimedout = -9;
+constexpr int kErrorFail = -3, kErrorTimedout = -9, kErrorDomainNotFound = -21;
 
 class CreateJob final : public Job {
  public:
@@ -60,18 +60,12 @@ class DestroyJob final : public Job {
   void refuse(long domid, bool is_dom0) {
     if (is_dom0) {
       c_.out.complain(
-          "libxl: error: libxl_domain.c:1022:libxl__destroy_domid: Domain 0:xc_domain_pause failed: Invalid "
-          "argument\n");
+          "libxl: error: libxl_domain.c:1022:libxl__destroy_domid: xc_domain_pause failed: Invalid argument\n");
       c_.out.complain("destroy failed (rc=%d)\n", kErrorFail);
       return;
     }
-    c_.out.complain("libxl: error: libxl_domain.c:1183:libxl__destroy_domid: Domain %ld:Non-existant domain\n",
-                    domid);
-    c_.out.complain(
-        "libxl: error: libxl_domain.c:1137:domain_destroy_callback: Domain %ld:Unable to destroy guest\n", domid);
-    c_.out.complain(
-        "libxl: error: libxl_domain.c:1064:domain_destroy_cb: Domain %ld:Destruction of domain failed\n", domid);
-    c_.out.complain("destroy failed (rc=%d)\n", kErrorFail);
+    complain_of_absence(c_.out, static_cast<unsigned>(domid));
+    c_.out.complain("destroy failed (rc=%d)\n", kErrorDomainNotFound);
   }
 
   Context& c_;
@@ -152,14 +146,13 @@ class ControlJob final : public Job {
 
   bool ask(unsigned domid) {
     c_.out.complain(reboot_ ? "Rebooting domain %u\n" : "Shutting down domain %u\n", domid);
-    ManagedDomain* m = domid != 0 && domid <= 0xffff ? c_.toolstack.managed(static_cast<domid_t>(domid)) : nullptr;
+    ManagedDomain* m = domid <= 0xffff ? c_.toolstack.managed(static_cast<domid_t>(domid)) : nullptr;
     if (m) {
       m->control = reboot_ ? "reboot" : "poweroff";
       return true;
     }
-    if (domid != 0)
-      c_.out.complain(
-          "libxl: error: libxl_domain.c:80:libxl__domain_type: unable to get domain type for domid=%u\n", domid);
+    c_.out.complain("libxl: error: libxl_dom.c:37:libxl__domain_type: unable to get domain type for domid=%u\n",
+                    domid);
     fail(kErrorFail);
     return false;
   }
@@ -172,7 +165,7 @@ class ControlJob final : public Job {
     if (m && m->control.empty()) return Answer::kTaken;
     if (m && now < deadline_) return Answer::kNone;
     c_.out.complain(
-        "libxl: error: libxl_domain.c:727:pvcontrol_cb: guest didn't acknowledge control request: %d\n",
+        "libxl: error: libxl_domain.c:854:pvcontrol_cb: guest didn't acknowledge control request: %d\n",
         kErrorTimedout);
     fail(kErrorTimedout);
     return Answer::kTimeout;

@@ -24,7 +24,13 @@ ManagedDomain* subject(Context& c, const Invocation& i, const char* what, long& 
     return nullptr;
   }
   ManagedDomain* m = domid <= 0xffff ? c.toolstack.managed(static_cast<domid_t>(domid)) : nullptr;
-  if (!m) c.out.complain("cannot set domid %ld %s max memory to : %s\n", domid, what, i.arguments[1].c_str());
+  if (!m) {
+    c.out.complain(
+        "libxl: error: libxl_dom.c:1216:libxl__userdata_path: unable to find domain info for domain %ld: "
+        "Success\n",
+        domid);
+    c.out.complain("cannot set domid %ld %s max memory to : %s\n", domid, what, i.arguments[1].c_str());
+  }
   return m;
 }
 
@@ -46,13 +52,13 @@ int mem_set(Context& c, const Invocation& i) {
   };
   if (target > m->static_max_kib) {
     c.out.complain(
-        "libxl: error: libxl_mem.c:286:libxl_set_memory_target: %smemory_dynamic_max must be less than or "
+        "libxl: error: libxl_mem.c:278:libxl_set_memory_target: %smemory_dynamic_max must be less than or "
         "equal to memory_static_max\n\n",
         log_prefix(domid).c_str());
     return failed();
   }
   if (domid == 0 && target < kLeastDom0Kib) {
-    c.out.complain("libxl: error: libxl_mem.c:295:libxl_set_memory_target: New target %" PRIu64
+    c.out.complain("libxl: error: libxl_mem.c:287:libxl_set_memory_target: New target %" PRIu64
                    " for dom0 is below the minimum threshold\n",
                    target);
     return failed();
@@ -71,7 +77,7 @@ int mem_max(Context& c, const Invocation& i) {
   const auto limit = static_cast<std::uint64_t>(kib);
   if (limit < m->target_kib) {
     c.out.complain(
-        "libxl: error: libxl_mem.c:62:libxl_domain_setmaxmem: %smemory_static_max must be greater than or "
+        "libxl: error: libxl_mem.c:59:libxl_domain_setmaxmem: %smemory_static_max must be greater than or "
         "or equal to memory_dynamic_max: Success\n",
         log_prefix(domid).c_str());
     c.out.complain("cannot set domid %ld static max memory to : %s\n", domid, i.arguments[1].c_str());

@@ -26,9 +26,10 @@ bool print_domain(Context& c, unsigned domid) {
   const xen::Domain* d = domid <= 0xffff ? hv.find_domain(static_cast<domid_t>(domid)) : nullptr;
   if (!d) {
     c.out.complain(
-        "libxl: error: libxl_sched.c:410:sched_credit2_domain_get: %sGetting domain sched credit2: No such "
-        "process\nlibxl_domain_sched_params_get failed.\n",
-        log_prefix(domid).c_str());
+        "libxl: error: libxl_dom.c:76:libxl__domain_cpupool: getinfolist failed 0: No such file or directory\n");
+    c.out.complain("libxl: error: libxl_sched.c:905:libxl_domain_sched_params_get: %sUnknown scheduler\n",
+                   log_prefix(domid).c_str());
+    c.out.complain("libxl_domain_sched_params_get failed.\n");
     return false;
   }
   if (hv.policy->name() != "credit2") {
@@ -58,7 +59,7 @@ int set_ratelimit(Context& c, int us) {
   xen::Hypervisor& hv = c.toolstack.hypervisor;
   if (us != 0 && (us < XEN_SYSCTL_SCHED_RATELIMIT_MIN || us > XEN_SYSCTL_SCHED_RATELIMIT_MAX)) {
     c.out.complain(
-        "libxl: error: libxl_sched.c:174:sched_ratelimit_check: Ratelimit out of range, valid range is from %d "
+        "libxl: error: libxl_sched.c:270:sched_ratelimit_check: Ratelimit out of range, valid range is from %d "
         "to %d\nlibxl_sched_credit2_params_set failed.\n",
         XEN_SYSCTL_SCHED_RATELIMIT_MIN, XEN_SYSCTL_SCHED_RATELIMIT_MAX);
     return 1;

@@ -50,14 +50,20 @@ int trigger(Context& c, const Invocation& i) {
   xen::Hypervisor& hv = c.toolstack.hypervisor;
   xen::Domain* d = domid <= 0xffff ? hv.find_domain(static_cast<domid_t>(domid)) : nullptr;
   ++c.hypercalls;
-  if (t->number < 0) return 0;
+  if (t->number < 0) {
+    c.out.complain(
+        "libxl: error: libxl_domain.c:2162:domain_s3_resume_done: Domain %ld:Send trigger 's3resume' failed, "
+        "rc=-6\n",
+        domid);
+    return 0;
+  }
   const long result = d ? xen::control::send_trigger(hv, *d, static_cast<std::uint32_t>(t->number),
                                                      static_cast<std::uint32_t>(vcpu))
                         : -xen::kEsrch;
   // xl's exit status does not tell.
   if (result != 0)
     c.out.complain(
-        "libxl: error: libxl_domain.c:1824:libxl_send_trigger: Domain %ld:Send trigger '%s' failed: %s\n", domid,
+        "libxl: error: libxl_domain.c:2207:libxl_send_trigger: Domain %ld:Send trigger '%s' failed: %s\n", domid,
         t->name,
         result == -xen::kEsrch    ? "No such process"
         : result == -xen::kEnosys ? "Function not implemented"

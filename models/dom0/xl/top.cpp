@@ -1,5 +1,8 @@
 // top: xentop's table. The real xl runs xentop, which lives on a terminal; here --batch prints one table after
 // another as xentop does with that option, and a prompt on a terminal asks for the same table again and again.
+#include <strings.h>
+
+#include <algorithm>
 #include <cinttypes>
 #include <map>
 
@@ -51,7 +54,15 @@ class TopJob final : public Job {
     const Nanoseconds t = hv.ns(now);
     const double ram = static_cast<double>(hv.memory.size() >> 10);
     c_.out.write(false, kHead);
-    for (const auto& [domid, d] : hv.domains) {
+    // xentop sorts by name, whatever the case of letters.
+    std::vector<domid_t> order;
+    for (const auto& [domid, d] : hv.domains) order.push_back(domid);
+    std::stable_sort(order.begin(), order.end(), [&](domid_t a, domid_t b) {
+      return strcasecmp(shown_name(c_.toolstack, a).c_str(), shown_name(c_.toolstack, b).c_str()) < 0;
+    });
+    for (const domid_t domid : order) {
+      const xen::Domain* d = hv.find_domain(domid);
+      if (!d) continue;
       const xen_domctl_getdomaininfo i = xen::control::domain_info(hv, *d);
       const auto flag = [&](bool on, char letter) { return on ? letter : '-'; };
       const bool over = (i.flags & XEN_DOMINF_shutdown) != 0;

@@ -69,7 +69,8 @@ struct Verb {
   // As getopt's optstring, and its long options.
   std::string_view short_options;
   std::span<const LongOption> long_options;
-  unsigned required = 0;  // arguments
+  unsigned required = 0;    // arguments
+  bool file_first = false;  // a file may stand in front of the options
   DomainArguments domains = DomainArguments::kNone;
   // What is wrong with the arguments whatever the machine is like; "": nothing. May be null.
   std::string (*check)(const Invocation& invocation) = nullptr;

@@ -48,6 +48,7 @@ constexpr std::array kVerbs{
          .modifies = true,
          .short_options = "AFVcdef:inpq",
          .long_options = kCreateOptions,
+         .file_first = true,
          .check = check_create,
          .start = create},
     Verb{.name = "list",

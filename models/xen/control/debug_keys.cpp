@@ -87,6 +87,27 @@ void dump_domains(Hypervisor& hv) {
   out.line("Shared frames 0 -- Saved frames 0");
 }
 
+// ECS_*: Xen's own numbers, which are not those that EVTCHNOP_status gives.
+int xen_state(PortState s) {
+  switch (s) {
+    case PortState::kFree:
+      return 0;
+    case PortState::kReserved:
+      return 1;
+    case PortState::kUnbound:
+      return 2;
+    case PortState::kInterdomain:
+      return 3;
+    case PortState::kPirq:
+      return 4;
+    case PortState::kVirq:
+      return 5;
+    case PortState::kIpi:
+      return 6;
+  }
+  return 0;
+}
+
 void dump_events(Hypervisor& hv) {
   Console out(hv);
   out.line("'e' pressed -> dumping event-channel info");
@@ -106,7 +127,7 @@ void dump_events(Hypervisor& hv) {
         tail = " d=" + std::to_string(p.remote_domid) + " p=" + std::to_string(p.remote_port);
       if (p.state == PortState::kVirq) tail = " v=" + std::to_string(p.virq);
       out.line("    %4u [%d/%d/-]: s=%d n=%u x=0%s", port, hv.port_pending(*d, port), hv.port_masked(*d, port),
-               static_cast<int>(p.state), p.notify_vcpu, tail.c_str());
+               xen_state(p.state), p.notify_vcpu, tail.c_str());
     }
   }
 }

@@ -23,22 +23,30 @@ TEST_CASE("words are split as a shell splits them") {
   CHECK_FALSE(split("rename web 'x", words));
 }
 
-TEST_CASE("options may stand anywhere, together, and with their value attached") {
+TEST_CASE("options may stand together, with their value attached, shortened") {
   const Invocation i = parse("sched-credit2 -d web -w512 --cap 50");
   REQUIRE(i.verb);
   CHECK(*i.value('d') == "web");
   CHECK(*i.value('w') == "512");
   CHECK(*i.value('c') == "50");
-  const Invocation l = parse("list web -vl");
+  const Invocation l = parse("list -vl web");
   CHECK(l.has('v'));
   CHECK(l.has('l'));
   CHECK(l.arguments == std::vector<std::string>{"web"});
   CHECK(parse("list --lo").has('l'));
+}
+
+TEST_CASE("options end at the first argument, as the real xl has it; create's file may stand before them") {
+  CHECK(parse("vcpu-set web -1").arguments == std::vector<std::string>{"web", "-1"});
   CHECK(parse("vcpu-set -- web -1").arguments == std::vector<std::string>{"web", "-1"});
+  const Invocation i = parse("create a.cfg -p memory=3 -q");
+  CHECK(i.has('p'));
+  CHECK_FALSE(i.has('q'));
+  CHECK(i.arguments == std::vector<std::string>{"a.cfg", "memory=3", "-q"});
 }
 
 TEST_CASE("an option that the verb lacks is refused with status 2") {
-  const Invocation i = parse("vcpu-set web -1");
+  const Invocation i = parse("vcpu-set -1 web");
   CHECK_FALSE(i.verb);
   CHECK(i.answer.text(true) == "option `1' not supported.\n");
   CHECK(i.answer.status == 2);
