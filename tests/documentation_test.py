@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What is written down about the program is what the program says: the JSON schemas in configs/schema, the tables of
-docs/costs.md, and the options that the README names.
+docs/costs.md, the options that the README names, and the commands that it or another page does.
 
     tests/documentation_test.py            compare (XENSIM_BUILD: the build folder; default build/release)
     tests/documentation_test.py --write    bring the schemas and tables up to date
@@ -86,11 +86,12 @@ def main():
     hold(costs, updated(costs.read_text(encoding="utf-8")))
 
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    pages = "".join(page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").glob("*.md")))
     commands = re.findall(r"^  ([a-z]+) +\S", output("--help"), re.M)
     assert "run" in commands, commands
     for command in commands:
-        if f"xensim {command}" not in readme:
-            problems.append(f"README.md does not mention xensim {command}")
+        if f"xensim {command}" not in readme + pages:
+            problems.append(f"neither README.md nor a page of docs/ mentions xensim {command}")
     for option in re.findall(r"^ +(?:-\w \[ )?(--[a-z-]+)", output("run", "--help"), re.M):
         if option not in readme:
             problems.append(f"README.md does not mention {option} of xensim run")

@@ -50,6 +50,7 @@ class Toolstack::Run final : public Job {
         verb_(std::move(entry.verb)),
         context_{toolstack, record_.output, entry.spec, 0} {
     record_.command = verb_.command;
+    record_.asked = entry.asked;
     record_.began = toolstack.hypervisor.ns(now);
   }
 
@@ -116,11 +117,11 @@ void Toolstack::add_domain(DomainSpec spec) {
 }
 
 void Toolstack::add_verb(Nanoseconds at, xl::Invocation verb, std::optional<DomainSpec> file) {
-  timeline_.push_back({at, std::move(verb), enter(std::move(file)), ++verbs_});
+  timeline_.push_back({at, std::move(verb), enter(std::move(file)), ++verbs_, true});
 }
 
 std::uint64_t Toolstack::start_verb(xl::Invocation verb, std::optional<DomainSpec> file) {
-  asked_.push_back({0, std::move(verb), enter(std::move(file)), ++verbs_});
+  asked_.push_back({0, std::move(verb), enter(std::move(file)), ++verbs_, true});
   hypervisor.send_global_virq(dom0(), VIRQ_DOM_EXC);  // dom0 wakes, as for a key that was pressed
   return verbs_;
 }

@@ -56,6 +56,7 @@ struct ManagedDomain {
 // A run of xl that is over.
 struct VerbRecord {
   std::string command;
+  bool asked = false;  // by the time line or at a prompt; else it is one of the scenario's domains
   Nanoseconds began = 0, ended = 0;
   xl::Output output;
 };
@@ -119,6 +120,7 @@ class Toolstack final : public xen::ModelProgram {
     xl::Invocation verb;
     std::optional<std::size_t> spec;
     std::uint64_t number = 0;
+    bool asked = false;
   };
   class Run;  // one run of xl
 

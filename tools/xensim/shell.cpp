@@ -222,7 +222,7 @@ class Shell {
 
   void verb_over(std::uint64_t number, const dom0::VerbRecord& r) {
     if (number != waits_for_) {
-      std::printf("%s", to_text(r).c_str());
+      if (r.asked || r.output.status != 0) std::printf("%s", to_text(r).c_str());
       return;
     }
     waits_for_ = 0;

@@ -19,6 +19,7 @@ std::string to_text(const dom0::VerbRecord& r) {
 }
 
 void XlLog::add(const dom0::VerbRecord& r) {
+  if (!r.asked && r.output.status == 0) return;  // a domain of the scenario, as usual
   const std::string text = to_text(r);
   if (!file_) file_ = std::make_unique<AtomicFile>(folder_ + "/xl.log");
   file_->write(text);

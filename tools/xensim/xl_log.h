@@ -1,4 +1,4 @@
-// xl.log: every run of xl with its command, the simulated times of its beginning and end, its exit status, and
+// xl.log: every run of xl that was asked for, with its command, the simulated times of its beginning and end, its exit status, and
 // what it printed; on the terminal too.
 #pragma once
 
