@@ -57,18 +57,18 @@ enum class DomainArguments : std::uint8_t { kNone, kFirst, kAll, kOptionD };
 
 struct LongOption {
   std::string_view name;
-  char letter;
+  char letter = 0;
   bool takes_value = false;
 };
 
 struct Verb {
-  std::string_view name;
+  std::string_view name = {};
   // As `xl help` prints them.
-  std::string_view usage, summary, options_help;
+  std::string_view usage = {}, summary = {}, options_help = {};
   bool can_dry_run = false, modifies = false;
   // As getopt's optstring, and its long options.
-  std::string_view short_options;
-  std::span<const LongOption> long_options;
+  std::string_view short_options = {};
+  std::span<const LongOption> long_options = {};
   unsigned required = 0;    // arguments
   bool file_first = false;  // a file may stand in front of the options
   DomainArguments domains = DomainArguments::kNone;

@@ -1,0 +1,119 @@
+"""The prompt: scripts of commands on standard input, and what comes out."""
+import json
+import os
+import re
+import subprocess
+import unittest
+
+from kernel import SPIN
+from runner import MACHINE, SOURCE, XENSIM, XensimTest
+
+GOLDEN = os.path.join(SOURCE, "tests", "system", "golden")
+
+
+class Shell(XensimTest):
+    def shell(self, *commands, domains=(), options=(), scenario=MACHINE, status=0):
+        process = subprocess.run([XENSIM, "shell", scenario] + list(domains) + ["--timing", "functional"] + list(options),
+                                 input="\n".join(commands) + "\n", stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120,
+                                 cwd=self.folder, universal_newlines=True)
+        self.assertEqual(process.returncode, status, process.stdout + process.stderr)
+        return process.stdout
+
+    def answer(self, output, command):
+        """What was printed between a command and the next prompt."""
+        return output.split("xensim> " + command + "\n", 1)[1].split("xensim> ", 1)[0]
+
+    def timer(self, name="web", **options):
+        return self.guest_domain(name, "timer", **{"cmdline": "period_us=1000 count=100000", **options})
+
+    def test_it_halts_before_anything_has_run(self):
+        output = self.shell("time", "quit", domains=[self.timer()])
+        self.assertTrue(output.startswith("[0.000000 ms] start\nxensim> time\n0.000000 ms, 0 guest instructions\n"), output)
+
+    def test_the_end_of_the_input_ends_it(self):
+        self.assertIn("start", self.shell(domains=[self.timer()]))
+
+    def test_run_lets_a_span_pass(self):
+        output = self.shell("run 10ms", "run 5ms", domains=[self.timer()])
+        at = [float(t) for t in re.findall(r"^\[(\d+\.\d+) ms\] time$", output, re.M)]
+        self.assertEqual(len(at), 2)
+        self.assertTrue(10 <= at[0] < 10.01, at)  # within a quantum
+        self.assertTrue(at[0] + 5 <= at[1] < at[0] + 5.01, at)
+
+    def test_until_an_exit_of_a_domain(self):
+        output = self.shell("run 10ms", "until exit web", "registers web", domains=[self.timer()])
+        self.assertRegex(output, r"(?m)^\[\d+\.\d+ ms\] VM exit of d1v0 \(web\): reason \d+, qualification [0-9a-f]+$")
+        self.assertRegex(self.answer(output, "registers web"), r"(?m)^rip    [0-9a-f]{16}  rflags [0-9a-f]{16}  cs ")
+
+    def test_until_a_switch(self):
+        output = self.shell("until switch", "until switch Domain-0", domains=[self.timer()])
+        self.assertEqual(len(re.findall(r"(?m)^\[\d+\.\d+ ms\] context switch of d", output)), 2)
+        self.assertRegex(output, r"(?m)context switch of d0v0 \(Domain-0\)$")
+
+    def test_steps_are_exact(self):
+        output = self.shell("run 10ms", "time", "step 7", "time", "step", "time", domains=[self.domain("spin", code=SPIN)])
+        counts = [int(n) for n in re.findall(r"ms, (\d+) guest instructions", output)]
+        self.assertEqual([counts[1] - counts[0], counts[2] - counts[1]], [7, 1])
+
+    def test_xl_runs_in_dom0_and_is_waited_for(self):
+        output = self.shell("run 10ms", "xl list", "xl pause web", "xl list web", "xl pause 7", "xl pause", domains=[self.timer()])
+        self.assertRegex(self.answer(output, "xl list"), r"(?m)^web +1 +32 +1     ")
+        self.assertRegex(self.answer(output, "xl list web"), r"(?m)^web +1 +32 +1     --p---")
+        self.assertIn("Domain 7:Pausing domain: No such process", self.answer(output, "xl pause 7"))
+        self.assertIn("(exit status 2)", self.answer(output, "xl pause"))
+
+    def test_xl_create_at_the_prompt(self):
+        self.timer("late")
+        output = self.shell("run 1ms", "xl create late.cfg", "xl list", "xl create none.cfg", "domains", domains=[self.timer()])
+        self.assertRegex(self.answer(output, "xl list"), r"(?m)^late +2 ")
+        self.assertIn("Failed to read config file: none.cfg: No such file or directory", output)
+        self.assertRegex(self.answer(output, "domains"), r"(?m)^ +2 late +there$")
+
+    def test_inspection(self):
+        output = self.shell("run 10ms", "p2m web", "p2m web 0x100 2", "events web", "runqueues", domains=[self.timer()])
+        self.assertRegex(self.answer(output, "p2m web"), r"(?m)^gfn 00000000-0*1fff  mfn [0-9a-f]+-[0-9a-f]+  2M  ram_rw$")
+        self.assertEqual(len(self.answer(output, "p2m web 0x100 2").splitlines()), 2)
+        self.assertRegex(self.answer(output, "events web"), r"(?m)^port    2  to d0 port \d+, vCPU 0")
+        self.assertIn("pCPU 1", self.answer(output, "runqueues"))
+
+    def test_bad_commands_get_one_message_and_the_prompt_goes_on(self):
+        output = self.shell("rnu", "run soon", "until", "until 0ms", "step 0", "registers", "registers nosuch", "registers web 9",
+                            "p2m web 0xffffffffffff", "frobnicate", "'x", "run 1ms", "registers web 9", domains=[self.timer()])
+        self.assertIn('did you mean "run"?', output)
+        for part in ("soon", "until what?", "an argument is missing", 'no domain "nosuch"', "no vCPU 9", "a quote is open"):
+            self.assertIn(part, output)
+        self.assertIn("[1.0", output)
+
+    def test_the_end_of_the_run_leaves_a_prompt_to_look(self):
+        scenario = self.write("s.json", json.dumps({"machine": MACHINE, "until": "5ms", "domains": [self.timer()]}))
+        output = self.shell("run", "time", "run", "xl list", "quit", scenario=scenario)
+        self.assertIn("the time limit was reached\n", output)
+        self.assertIn("the run is over", output)
+
+    def test_every_domain_ending_halts(self):
+        output = self.shell("run", "domains", "run", domains=[self.guest_domain("hello", "hello")])
+        self.assertIn("hello| hello: ok\n", output)
+        self.assertIn("domain 1 has ended: poweroff\n", output)
+        self.assertRegex(output, r"(?m)\] every domain has ended$")
+        self.assertIn("nothing is left to do", output)
+
+    def test_the_same_script_gives_the_same_bytes(self):
+        script = ["run 3ms", "until exit web", "step 3", "xl vcpu-list", "registers web", "runqueues", "run 2ms", "time"]
+        domains = [self.timer()]
+        self.assertEqual(self.shell(*script, domains=domains), self.shell(*script, domains=domains))
+
+    def test_halting_changes_nothing(self):
+        domains = [self.timer(), self.domain("spin", code=SPIN)]
+        straight = self.shell("run 20ms", "time", domains=domains)
+        halted = self.shell("run 3ms", "until exit web", "until switch", "registers web", "until exit", "until 20ms", "time",
+                            domains=domains)
+        self.assertEqual(self.answer(straight, "time"), self.answer(halted, "time"))
+
+    def test_help_lists_every_command(self):
+        output = self.shell("help", domains=[self.timer()])
+        for command in ("run", "until", "step", "xl", "registers", "p2m", "events", "runqueues", "quit"):
+            self.assertRegex(output, r"(?m)^  %s\b" % command)
+
+
+if __name__ == "__main__":
+    unittest.main()
