@@ -207,7 +207,7 @@ ModelAction Toolstack::next(xen::Vcpu& vcpu, Cycles now) {
     ManagedDomain& m = domains_[0];
     m.name = "Domain-0";
     m.built = true;
-    m.target_kib = vcpu.domain.pages << 2;
+    m.target_kib = hypervisor.frames.totals(0).pages << 2;
     m.static_max_kib = ~std::uint64_t{0};
   }
   hypervisor.model_take_event(vcpu.domain, dom_exc_port_);

@@ -63,8 +63,9 @@ void dump_domains(Hypervisor& hv) {
       if (v->runstate == Runstate::kRunning) dirty.push_back(v->processor);
     out.line("General information for domain %u:", domid);
     out.line("    dying=%d pause_count=%u", d->dying, d->pause_count + (d->shutdown ? 1u : 0u));
-    out.line("    nr_pages=%" PRIu64 " xenheap_pages=%zu dirty_cpus={%s} max_pages=%" PRIu64, d->pages,
-             d->xen_pages.size(), sched::PcpuSet(dirty).text().c_str(), d->max_pages);
+    out.line("    nr_pages=%" PRIu64 " xenheap_pages=%zu dirty_cpus={%s} max_pages=%" PRIu64,
+             hv.frames.totals(domid).pages, d->xen_pages.size(), sched::PcpuSet(dirty).text().c_str(),
+             d->max_pages);
     std::string handle;
     for (std::size_t i = 0; i < d->uuid.size(); ++i) {
       char digits[3];

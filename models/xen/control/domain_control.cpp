@@ -144,7 +144,7 @@ xen_domctl_getdomaininfo domain_info(const Hypervisor& hv, const Domain& d) {
   } else {
     i.flags |= (d.shutdown_code & XEN_DOMINF_shutdownmask) << XEN_DOMINF_shutdownshift;
   }
-  i.tot_pages = d.pages;
+  i.tot_pages = hv.frames.totals(d.domid).pages;
   i.max_pages = d.max_pages;
   i.shared_info_frame = d.shared_info_gfn;
   std::copy(d.uuid.begin(), d.uuid.end(), i.handle);
