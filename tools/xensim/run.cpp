@@ -1,6 +1,8 @@
 // xensim run: reads a scenario, builds the machine, simulates, and writes what happened.
 #include <unistd.h>
 
+#include <csignal>
+
 #include <boost/program_options.hpp>
 #include <chrono>
 #include <cstdio>
@@ -21,6 +23,7 @@
 #include "tools/xensim/log.h"
 #include "tools/xensim/options.h"
 #include "tools/xensim/report.h"
+#include "tools/xensim/xenstore_socket.h"
 #include "tools/xensim/xl_log.h"
 
 namespace xensim::tool {
@@ -34,6 +37,7 @@ struct RunOptions {
   std::vector<std::string> domains, sets;
   std::string timing, until, out, trace;
   std::string instructions;
+  std::string xenstore_socket, xenstore_linger, xenstore_replay;
   bool quiet = false;
 };
 
@@ -52,6 +56,12 @@ RunOptions parse(std::span<const std::string> arguments, bool& help) {
       "override a value of the scenario or its machine; may be repeated ('xensim params' lists them)")(
       "trace", po::value(&o.trace)->value_name("KINDS"),
       "xentrace, perfetto, text (comma-separated), or none; default: the scenario's")(
+      "xenstore-socket", po::value(&o.xenstore_socket)->value_name("PATH"),
+      "a UNIX socket for xenstore's clients: XENSTORED_PATH=PATH xenstore-ls -fp")(
+      "xenstore-linger", po::value(&o.xenstore_linger)->value_name("TIME"),
+      "keep that socket open for so long after the run, or until Ctrl-C")(
+      "xenstore-replay", po::value(&o.xenstore_replay)->value_name("FILE"),
+      "what clients sent in an earlier run: its xenstore-input.log")(
       "quiet,q", po::bool_switch(&o.quiet), "no consoles and no summary on standard output")(
       "help,h", po::bool_switch(&help), "this text");
   po::options_description all;
@@ -112,6 +122,17 @@ std::unique_ptr<trace::Tracer> make_tracer(const machine::ScenarioConfig& s, con
   return tracer;
 }
 
+volatile std::sig_atomic_t interrupted = 0;
+
+// The run is over, its results are written, but the store can be looked at.
+void linger(machine::XenstorePort& port, std::uint64_t ns) {
+  std::signal(SIGINT, [](int) { interrupted = 1; });
+  std::signal(SIGTERM, [](int) { interrupted = 1; });
+  const auto until = std::chrono::steady_clock::now() + std::chrono::nanoseconds(ns);
+  while (!interrupted && std::chrono::steady_clock::now() < until)
+    port.serve_paused(std::chrono::milliseconds{50});
+}
+
 }  // namespace
 
 int run_command(std::span<const std::string> arguments) {
@@ -144,7 +165,22 @@ int run_command(std::span<const std::string> arguments) {
                      [&](domid_t domid, std::string_view text) { consoles.write(domid, text); });
   if (m.toolstack->idle() && scenario.until == 0)
     throw UserError(o.scenario, "there is no domain to run", "give domain files after it, or a limit by --until");
+  const std::uint64_t linger_ns =
+      o.xenstore_linger.empty() ? 0 : parse_duration(o.xenstore_linger, "--xenstore-linger");
+  if (linger_ns != 0 && o.xenstore_socket.empty())
+    throw UserError("--xenstore-linger", "there is no socket to keep open", "give --xenstore-socket PATH");
+  if (!o.xenstore_replay.empty())
+    m.xenstore_port->replay = machine::read_record(read_file(o.xenstore_replay), o.xenstore_replay);
+  std::unique_ptr<XenstoreSocket> socket;
+  if (!o.xenstore_socket.empty()) socket = std::make_unique<XenstoreSocket>(o.xenstore_socket);
+  m.xenstore_port->socket = socket.get();
   make_folder(out);
+  std::unique_ptr<AtomicFile> input_log;
+  if (socket) {
+    input_log = std::make_unique<AtomicFile>(out + "/xenstore-input.log");
+    input_log->write("# What clients of xenstored sent: activation, state, what, connection, bytes\n");
+    m.xenstore_port->record = [&](const std::string& line) { input_log->write(line + "\n"); };
+  }
   m.toolstack->on_verb = [&](std::uint64_t, const dom0::VerbRecord& r) { xl_log.add(r); };
   m.toolstack->on_create = [&](domid_t domid, const std::string& name) { consoles.open(domid, name); };
   Heartbeat heartbeat(m, isatty(STDERR_FILENO) && !o.quiet);
@@ -166,6 +202,13 @@ int run_command(std::span<const std::string> arguments) {
   xl_log.commit();
   for (AtomicFile* f : {&stats_file, &config_file, &host_file}) f->commit();
   if (!o.quiet) print_report(m, end, out, host.count());
+  if (input_log) {
+    input_log->flush();
+    input_log->commit();
+    m.xenstore_port->record = nullptr;
+  }
+  std::fflush(stdout);
+  if (linger_ns != 0) linger(*m.xenstore_port, linger_ns);
 
   if (end == machine::RunEnd::kStuck) {
     std::fprintf(stderr, "xensim: nothing can happen any more, but not every domain has ended:\n%s",
