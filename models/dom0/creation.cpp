@@ -62,7 +62,8 @@ ModelAction Creation::make() {
   extents_ = xen::extents_of(spec().plan, hv.config.ept_1gb, hv.config.ept_2mb);
   next_extent_ = 0;
   step_ = Step::kPopulate;
-  return ModelAction::spend(toolstack_.config.create_cycles);
+  toolstack_.xenstore.make(toolstack_.store_facts(m));
+  return ModelAction::spend(toolstack_.config.create_cycles + toolstack_.xenstore_time());
 }
 
 // One populate_physmap hypercall of a batch of extents. An extent that finds no contiguous memory is tried as
@@ -102,7 +103,7 @@ ModelAction Creation::fill() {
 void connect_domain(Toolstack& toolstack, xen::Domain& d) {
   xen::Hypervisor& hv = toolstack.hypervisor;
   std::uint32_t store = 0, console = 0, local = 0;
-  expects(hv.evtchn_alloc_unbound(d, 0, store) == 0);
+  expects(hv.evtchn_alloc_unbound(d, toolstack.xenstored.home(), store) == 0);
   expects(hv.evtchn_alloc_unbound(d, 0, console) == 0);
   d.hvm_params[HVM_PARAM_STORE_EVTCHN] = store;
   d.hvm_params[HVM_PARAM_CONSOLE_EVTCHN] = console;
@@ -110,6 +111,7 @@ void connect_domain(Toolstack& toolstack, xen::Domain& d) {
   const auto ring = hv.ram_frame(d, xen::special_gfn(xen::kSpecialConsole));
   expects(ring.has_value());
   toolstack.console.introduce(d.domid, *ring, local);
+  toolstack.xenstore.build(toolstack.store_facts(*toolstack.managed(d.domid)));
 }
 
 ModelAction Creation::start() {
@@ -120,7 +122,8 @@ ModelAction Creation::start() {
   m.built = m.monitored = true;
   step_ = Step::kDone;
   if (!paused_) xen::control::unpause(toolstack_.hypervisor, d);
-  return ModelAction::hypercall();
+  toolstack_.hypervisor.cost.charge(*toolstack_.hypervisor.here().pcpu, xen::Path::kModelHypercall);
+  return ModelAction::spend(toolstack_.xenstore_time());
 }
 
 void complain_of_absence(xl::Output& out, unsigned domid) {
@@ -170,11 +173,12 @@ ModelAction Creation::fail() {
   o.state = State::kEnded;
   o.why = "could not be created";
   if (xen::Domain* d = toolstack_.hypervisor.find_domain(domid_); d && toolstack_.managed(domid_)) {
+    toolstack_.xenstore.destroy(domid_);
     toolstack_.hypervisor.destroy_domain(domid_);
     toolstack_.domains().erase(domid_);
     if (toolstack_.on_end) toolstack_.on_end(domid_, o);
   }
-  return ModelAction::spend(toolstack_.config.destroy_cycles);
+  return ModelAction::spend(toolstack_.config.destroy_cycles + toolstack_.xenstore_time());
 }
 
 }  // namespace xensim::dom0

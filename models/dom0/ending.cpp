@@ -27,6 +27,7 @@ void kill(Toolstack& toolstack, xen::Domain& d, State state) {
   const domid_t domid = d.domid;
   const std::size_t spec = toolstack.managed(domid)->spec;
   toolstack.console.release(domid);
+  toolstack.xenstore.destroy(domid);
   toolstack.hypervisor.destroy_domain(domid);
   toolstack.domains().erase(domid);
   DomainOutcome& o = toolstack.outcome(spec);
@@ -67,7 +68,8 @@ ModelAction Destruction::next(xen::Vcpu&, Cycles) {
   DomainOutcome& o = toolstack_.outcome(toolstack_.managed(domid_)->spec);
   if (o.state != State::kEnded && o.domid == domid_) o.why = why_;
   kill(toolstack_, *d, State::kEnded);
-  return ModelAction::hypercall();
+  toolstack_.hypervisor.cost.charge(*toolstack_.hypervisor.here().pcpu, xen::Path::kModelHypercall);
+  return ModelAction::spend(toolstack_.xenstore_time());
 }
 
 void Ending::record(const xen::Domain& d) {
@@ -89,6 +91,7 @@ void Ending::preserve_under_new_name(ManagedDomain& m, Cycles now) {
   m.name += suffix;
   m.uuid = toolstack_.make_uuid();
   m.monitored = false;
+  toolstack_.xenstore.rename(m.domid, m.name);
 }
 
 ModelAction Ending::act(Cycles now) {
@@ -129,7 +132,8 @@ ModelAction Ending::act(Cycles now) {
       break;
   }
   until_ = toolstack_.hypervisor.from_now(toolstack_.hypervisor.cycles(toolstack_.config.restart_delay));
-  return ModelAction::hypercall();
+  toolstack_.hypervisor.cost.charge(*toolstack_.hypervisor.here().pcpu, xen::Path::kModelHypercall);
+  return ModelAction::spend(toolstack_.xenstore_time());
 }
 
 ModelAction Ending::next(xen::Vcpu& vcpu, Cycles now) {

@@ -25,6 +25,10 @@ void describe(ToolstackConfig& c, config::Visitor& v) {
                          config::between(1, 65536)});
   v(c.restart_delay, {"restart_delay", "ns", "from the end of a domain to its restart", "xl 4.17: sleep(2)",
                       config::between(0, 3'600'000'000'000)});
+  v(c.xenstore_cycles,
+    {"xenstore_cycles", "cycles",
+     "what one request to xenstored costs the toolstack: system calls, the switch to xenstored and back",
+     "uncalibrated", config::between(0, 10'000'000)});
   v(c.control_timeout,
     {"control_timeout", "ns", "how long shutdown and reboot wait for the guest's acknowledgement",
      "libxl 4.17: 60 s", config::between(0, 3'600'000'000'000)});
@@ -93,6 +97,7 @@ class Toolstack::Run final : public Job {
     cpu::Pcpu& p = *toolstack_.hypervisor.here().pcpu;
     toolstack_.hypervisor.cost.charge_many(p, xen::Path::kModelHypercall, context_.hypercalls);
     toolstack_.hypervisor.cost.charge_many(p, xen::Path::kDomctl, context_.hypercalls);
+    p.core.advance(toolstack_.xenstore_time(), cpu::CpiCategory::kModel);
   }
 
   Toolstack& toolstack_;
@@ -104,9 +109,36 @@ class Toolstack::Run final : public Job {
   Step step_ = Step::kStart;
 };
 
-Toolstack::Toolstack(xen::Hypervisor& hv, const ToolstackConfig& c, ConsoleDaemon& daemon,
-                     std::uint32_t dom_exc_port, std::uint64_t seed)
-    : hypervisor(hv), config(c), console(daemon), dom_exc_port_(dom_exc_port), uuids_(seed, "dom0.xl.uuid") {}
+Toolstack::Toolstack(xen::Hypervisor& hv, const ToolstackConfig& c, ConsoleDaemon& daemon, XenstoreDaemon& store,
+                     std::uint64_t seed)
+    : hypervisor(hv), config(c), console(daemon), xenstored(store), xenstore(store), uuids_(seed, "dom0.xl.uuid") {
+  // The socket to xenstored, as far as it wakes the toolstack: a port of dom0's that is bound to itself.
+  std::uint32_t other = 0;
+  expects(hv.evtchn_alloc_unbound(dom0(), 0, event_port_) == 0);
+  expects(hv.evtchn_bind_interdomain(dom0(), 0, event_port_, other) == 0);
+  xenstore.on_event = [this](const std::string&, const std::string&) {
+    hypervisor.event_set_pending(dom0(), event_port_);
+  };
+}
+
+XenstoreDomain Toolstack::store_facts(const ManagedDomain& m) {
+  XenstoreDomain d;
+  d.domid = m.domid;
+  d.name = m.name;
+  d.uuid = to_string(m.uuid);
+  d.vcpus = m.vcpu_available;
+  d.static_max_kib = m.static_max_kib;
+  d.target_kib = m.target_kib;
+  d.wallclock_ns = hypervisor.config.wallclock_seconds * std::uint64_t{1'000'000'000} + m.started;
+  const xen::Domain& domain = *hypervisor.find_domain(m.domid);
+  d.store_port = static_cast<std::uint32_t>(domain.hvm_params[HVM_PARAM_STORE_EVTCHN]);
+  d.console_port = static_cast<std::uint32_t>(domain.hvm_params[HVM_PARAM_CONSOLE_EVTCHN]);
+  d.store_gfn = domain.hvm_params[HVM_PARAM_STORE_PFN];
+  d.console_gfn = domain.hvm_params[HVM_PARAM_CONSOLE_PFN];
+  d.disks = specs_[m.spec].config.disk;
+  d.vifs = specs_[m.spec].config.vif;
+  return d;
+}
 
 void Toolstack::add_domain(DomainSpec spec) {
   Entry e;
@@ -122,7 +154,7 @@ void Toolstack::add_verb(Nanoseconds at, xl::Invocation verb, std::optional<Doma
 
 std::uint64_t Toolstack::start_verb(xl::Invocation verb, std::optional<DomainSpec> file) {
   asked_.push_back({0, std::move(verb), enter(std::move(file)), ++verbs_, true});
-  hypervisor.send_global_virq(dom0(), VIRQ_DOM_EXC);  // dom0 wakes, as for a key that was pressed
+  hypervisor.event_set_pending(dom0(), event_port_);  // dom0 wakes, as for a key that was pressed
   return verbs_;
 }
 
@@ -209,8 +241,20 @@ ModelAction Toolstack::next(xen::Vcpu& vcpu, Cycles now) {
     m.built = true;
     m.target_kib = hypervisor.frames.totals(0).pages << 2;
     m.static_max_kib = ~std::uint64_t{0};
+    xenstore.initialise("Pool-0", m.target_kib, hypervisor.memory.size() >> 10);
+    if (const domid_t home = xenstored.home(); home != 0) {
+      ManagedDomain& stub = domains_[home];
+      stub.domid = home;
+      stub.name = "Xenstore";
+      stub.built = true;
+      stub.target_kib = stub.static_max_kib = xenstored.config().stub_memory >> 10;
+      stub.vcpu_available = {true};
+      xenstore.initialise_stub_domain(home, stub.target_kib);
+    }
+    xenstore.watch_path("@releaseDomain", "xl");
+    return ModelAction::spend(xenstore_time());
   }
-  hypervisor.model_take_event(vcpu.domain, dom_exc_port_);
+  hypervisor.model_take_event(vcpu.domain, event_port_);
   for (;;) {
     find_ended();
     while (next_entry_ < timeline_.size() && timeline_[next_entry_].at <= hypervisor.ns(now))

@@ -19,6 +19,7 @@
 #include "models/dom0/console_daemon.h"
 #include "models/dom0/domain_spec.h"
 #include "models/dom0/job.h"
+#include "models/dom0/xenstore_entries.h"
 #include "models/dom0/xl/verb.h"
 #include "models/xen/domain/model_program.h"
 #include "models/xen/hypervisor.h"
@@ -34,6 +35,7 @@ struct ToolstackConfig {
   std::uint32_t copy_bytes_per_cycle = 4;
   std::uint32_t extents_per_call = 64;
   std::uint64_t restart_delay = 2'000'000'000;  // ns
+  std::uint32_t xenstore_cycles = 12'000;
   std::uint64_t control_timeout = 60'000'000'000;
 };
 void describe(ToolstackConfig& c, config::Visitor& v);
@@ -64,7 +66,7 @@ struct VerbRecord {
 class Toolstack final : public xen::ModelProgram {
  public:
   Toolstack(xen::Hypervisor& hypervisor, const ToolstackConfig& config, ConsoleDaemon& console,
-            std::uint32_t dom_exc_port, std::uint64_t seed);
+            XenstoreDaemon& xenstored, std::uint64_t seed);
 
   // --- Before the run: what there is to do.
   // Created when the run starts, in this order.
@@ -95,6 +97,12 @@ class Toolstack final : public xen::ModelProgram {
   xen::Hypervisor& hypervisor;
   const ToolstackConfig config;
   ConsoleDaemon& console;
+  XenstoreDaemon& xenstored;
+  XenstoreEntries xenstore;
+  // What the requests to xenstored since the last call cost the toolstack itself.
+  Cycles xenstore_time() { return xenstore.take_requests() * config.xenstore_cycles; }
+  // What the store's entries of a managed domain are made from.
+  XenstoreDomain store_facts(const ManagedDomain& m);
   xen::Domain& dom0();
   std::map<domid_t, ManagedDomain>& domains() { return domains_; }
   ManagedDomain* managed(domid_t domid);
@@ -139,7 +147,7 @@ class Toolstack final : public xen::ModelProgram {
   std::vector<std::unique_ptr<Job>> starting_;  // started by a job
   std::size_t turn_ = 0;
   const Job* creating_ = nullptr;  // the one of the scenario's domains that is under way
-  std::uint32_t dom_exc_port_;
+  std::uint32_t event_port_ = 0;   // watches of the toolstack's fire
   domid_t next_domid_ = 1;
   std::uint64_t verbs_ = 0, verbs_over_ = 0;
   Rng uuids_;

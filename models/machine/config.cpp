@@ -46,6 +46,7 @@ void describe(Dom0Config& c, config::Visitor& v) {
   v(c.vcpus, {"vcpus", "count", "vCPUs of dom0 (dom0_max_vcpus=)", "design", config::between(1, 64)});
   v(c.toolstack, {"toolstack", "", "xl", ""});
   v(c.console, {"console", "", "xenconsoled", ""});
+  v(c.xenstored, {"xenstored", "", "xenstored", ""});
   v(c.housekeeping, {"housekeeping", "", "dom0's kernel and daemons when idle", ""});
 }
 

@@ -10,6 +10,7 @@
 #include "models/dom0/domain_spec.h"
 #include "models/dom0/housekeeping.h"
 #include "models/dom0/toolstack.h"
+#include "models/dom0/xenstore_daemon.h"
 #include "models/memory/cache_system.h"
 #include "models/xen/hypervisor.h"
 #include "sim/config/domain_config.h"
@@ -51,6 +52,7 @@ struct Dom0Config {
   std::uint32_t vcpus = 1;
   dom0::ToolstackConfig toolstack;
   dom0::ConsoleDaemonConfig console;
+  dom0::XenstoredConfig xenstored;
   dom0::HousekeepingConfig housekeeping;
 };
 void describe(Dom0Config& c, config::Visitor& v);

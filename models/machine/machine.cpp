@@ -84,22 +84,20 @@ Machine::Machine(sc_core::sc_module_name name, const ScenarioConfig& s, std::vec
   p.vcpus = p.max_vcpus = m.dom0.vcpus;
   p.max_pages = 0xffffffff;  // no limit, as Xen has it
   xen::Domain& dom0 = hypervisor->create_domain(0, xen::DomainKind::kModel, p);
-  for (std::uint64_t left = m.xen.dom0_memory >> kPageShift; left > 0;) {
-    unsigned order = xen::Heap::kMaxOrder;
-    while (std::uint64_t{1} << order > left) --order;
-    while (!hypervisor->frames.allocate(dom0.domid, order)) expects(order-- > 0);
-    left -= std::uint64_t{1} << order;
-  }
-  std::uint32_t dom_exc = 0;
-  expects(hypervisor->evtchn_bind_virq(dom0, VIRQ_DOM_EXC, 0, dom_exc) == 0);
+  give_memory(dom0, m.xen.dom0_memory);
+  xen::Domain& xenstore_home = make_xenstore_home(dom0);
+  auto store = std::make_unique<dom0::XenstoreDaemon>(*hypervisor, m.dom0.xenstored, xenstore_home);
+  xenstored = store.get();
+  xenstore_port = std::make_unique<XenstorePort>(*xenstored);
   auto daemon = std::make_unique<dom0::ConsoleDaemon>(*hypervisor, m.dom0.console, std::move(sink));
   console = daemon.get();
-  auto xl = std::make_unique<dom0::Toolstack>(*hypervisor, m.dom0.toolstack, *console, dom_exc, m.seed);
+  auto xl = std::make_unique<dom0::Toolstack>(*hypervisor, m.dom0.toolstack, *console, *xenstored, m.seed);
   toolstack = xl.get();
   for (dom0::DomainSpec& d : domains) toolstack->add_domain(std::move(d));
   for (CheckedVerb& v : timeline) toolstack->add_verb(v.at, std::move(v.verb), std::move(v.file));
   hypervisor->add_program(*dom0.vcpus[0], std::move(xl));
   hypervisor->add_program(*dom0.vcpus[0], std::move(daemon));
+  hypervisor->add_program(*xenstore_home.vcpus[0], std::move(store));
   hypervisor->add_program(*dom0.vcpus[0],
                           std::make_unique<dom0::Housekeeping>(m.dom0.housekeeping, m.cpu.frequency, m.seed));
 
@@ -112,9 +110,34 @@ Machine::Machine(sc_core::sc_module_name name, const ScenarioConfig& s, std::vec
   xen::add_stats(census_at_start_, census.group("start", "before the first domain is created"));
   xen::add_stats(census_at_end_, census.group("end", "at the end of the run"));
   caches.register_stats(stats.group("memory"));
+  xenstored->add_stats(stats.group("xenstored"));
 }
 
-Machine::~Machine() = default;
+// Its programs go with the hypervisor, in any order: the one that another refers to lets go first.
+Machine::~Machine() { xenstored->store().remove(toolstack->xenstore); }
+
+// Xen's own way to say how much RAM a domain of model programs has: frames that nobody looks into.
+void Machine::give_memory(const xen::Domain& d, std::uint64_t bytes) {
+  for (std::uint64_t left = bytes >> kPageShift; left > 0;) {
+    unsigned order = xen::Heap::kMaxOrder;
+    while (std::uint64_t{1} << order > left) --order;
+    while (!hypervisor->frames.allocate(d.domid, order)) expects(order-- > 0);
+    left -= std::uint64_t{1} << order;
+  }
+}
+
+// Where xenstored runs: dom0, or a domain that init-xenstore-domain makes before there is any other.
+xen::Domain& Machine::make_xenstore_home(xen::Domain& dom0) {
+  const dom0::XenstoredConfig& c = scenario.machine.dom0.xenstored;
+  if (!c.stub_domain) return dom0;
+  xen::DomainParametersForCreate p;
+  p.name = "Xenstore";
+  p.max_pages = c.stub_memory >> kPageShift;
+  xen::Domain& d = hypervisor->create_domain(1, xen::DomainKind::kModel, p);
+  d.role.xenstore = true;
+  give_memory(d, c.stub_memory);
+  return d;
+}
 
 Cycles Machine::now() const {
   Cycles t = 0;
@@ -128,11 +151,20 @@ std::uint64_t Machine::instructions() const {
   return n;
 }
 
+void Machine::after_activation() {
+  // The pCPU that has just run takes what came in, and has armed itself before it did.
+  if (xenstore_port->in_use() && xenstore_port->exchange()) {
+    const cpu::Pcpu& p = *hypervisor->here().pcpu;
+    modules_[p.index]->wake(p.index, p.core.now);
+  }
+  if (heartbeat) heartbeat();
+}
+
 RunEnd Machine::run() {
   if (scenario.until != 0) run_state_.until = hypervisor->cycles(scenario.until);
   if (scenario.instructions != 0) run_state_.instruction_limit = scenario.instructions;
   run_state_.finished = [this] { return toolstack->finished() && !toolstack->idle(); };
-  run_state_.heartbeat = heartbeat;
+  run_state_.heartbeat = [this] { after_activation(); };
   if (watch) {
     run_state_.watch = watch;
     run_state_.finished = [] { return false; };
@@ -141,6 +173,7 @@ RunEnd Machine::run() {
     };
   }
   xen::control::unpause(*hypervisor, *hypervisor->find_domain(0));
+  if (xenstored->home() != 0) xen::control::unpause(*hypervisor, *hypervisor->find_domain(xenstored->home()));
   for (auto& m : modules_) m->wake(0, 0);
   sc_core::sc_report_handler::set_actions("/OSCI/SystemC", sc_core::SC_DO_NOTHING);
   sc_core::sc_start();

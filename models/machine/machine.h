@@ -11,9 +11,11 @@
 #include "models/cpu/pcpu.h"
 #include "models/dom0/console_daemon.h"
 #include "models/dom0/toolstack.h"
+#include "models/dom0/xenstore_daemon.h"
 #include "models/machine/config.h"
 #include "models/machine/memory_module.h"
 #include "models/machine/pcpu_module.h"
+#include "models/machine/xenstore_port.h"
 #include "models/memory/cache_system.h"
 #include "models/xen/census.h"
 #include "models/xen/hypervisor.h"
@@ -61,9 +63,16 @@ class Machine final : public sc_core::sc_module {
   std::unique_ptr<xen::Hypervisor> hypervisor;
   dom0::ConsoleDaemon* console = nullptr;  // owned by dom0's vCPU
   dom0::Toolstack* toolstack = nullptr;    // likewise
+  dom0::XenstoreDaemon* xenstored = nullptr;
+  // Programs of the host that speak to xenstored; to be set up before run().
+  std::unique_ptr<XenstorePort> xenstore_port;
   stats::Group stats;
 
  private:
+  void after_activation();
+  void give_memory(const xen::Domain& d, std::uint64_t bytes);
+  xen::Domain& make_xenstore_home(xen::Domain& dom0);
+
   Clock clock_;
   RunState run_state_;
   xen::Census census_at_start_, census_at_end_;

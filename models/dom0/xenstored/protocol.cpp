@@ -101,6 +101,7 @@ StoreConnection* StoreServer::by_serial(std::uint64_t serial) {
 }
 
 void StoreServer::close(StoreConnection& c) {
+  if (c.is_domain) host_.disconnect(*c.transport);
   connections.remove_if([&](const auto& x) { return x.get() == &c; });
 }
 

@@ -24,6 +24,8 @@ class StoreHost {
   virtual std::unique_ptr<StoreTransport> connect(unsigned domid, std::uint32_t port, int& error) = 0;
   // Binds the channel anew.
   virtual void rebind(StoreTransport& ring, unsigned domid, std::uint32_t port) = 0;
+  // Its connection ends: the channel is closed and the page unmapped.
+  virtual void disconnect(StoreTransport&) {}
 };
 
 class StoreServer {

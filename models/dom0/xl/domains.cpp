@@ -202,6 +202,7 @@ int rename(Context& c, const Invocation& i) {
         log_prefix(domid).c_str(), to.c_str());
   } else if (m) {
     m->name = to;
+    c.toolstack.xenstore.rename(m->domid, to);
     c.toolstack.hypervisor.find_domain(m->domid)->name = to;
     return 0;
   }

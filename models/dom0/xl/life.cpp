@@ -2,6 +2,7 @@
 #include "models/dom0/creation.h"
 #include "models/dom0/ending.h"
 #include "models/dom0/toolstack.h"
+#include "models/dom0/xenstored/path.h"
 #include "models/dom0/xl/handlers.h"
 #include "models/xen/control/domain_control.h"
 #include "sim/base/expects.h"
@@ -149,6 +150,8 @@ class ControlJob final : public Job {
     ManagedDomain* m = domid <= 0xffff ? c_.toolstack.managed(static_cast<domid_t>(domid)) : nullptr;
     if (m) {
       m->control = reboot_ ? "reboot" : "poweroff";
+      c_.toolstack.xenstore.write(control_node(domid), m->control);
+      c_.toolstack.xenstore.watch_path(control_node(domid), "xl");
       return true;
     }
     c_.out.complain("libxl: error: libxl_dom.c:37:libxl__domain_type: unable to get domain type for domid=%u\n",
@@ -157,13 +160,17 @@ class ControlJob final : public Job {
     return false;
   }
 
+  static std::string control_node(unsigned domid) { return domain_path(domid) + "/control/shutdown"; }
+
   void fail(int rc) { c_.out.complain("%s failed (rc=%d)\n", reboot_ ? "reboot" : "shutdown", rc); }
 
   // The guest takes the request by emptying the node; one that has gone cannot.
   Answer answer(unsigned domid, Cycles now) {
-    const ManagedDomain* m = c_.toolstack.managed(static_cast<domid_t>(domid));
+    ManagedDomain* m = c_.toolstack.managed(static_cast<domid_t>(domid));
+    if (m && c_.toolstack.xenstore.read(control_node(domid)).value_or("-").empty()) m->control.clear();
+    if (m && !m->control.empty() && now < deadline_) return Answer::kNone;
+    c_.toolstack.xenstore.unwatch_path(control_node(domid), "xl");
     if (m && m->control.empty()) return Answer::kTaken;
-    if (m && now < deadline_) return Answer::kNone;
     c_.out.complain(
         "libxl: error: libxl_domain.c:854:pvcontrol_cb: guest didn't acknowledge control request: %d\n",
         kErrorTimedout);

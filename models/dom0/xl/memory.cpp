@@ -2,6 +2,7 @@
 #include <cinttypes>
 
 #include "models/dom0/toolstack.h"
+#include "models/dom0/xenstored/path.h"
 #include "models/dom0/xl/command_line.h"
 #include "models/dom0/xl/handlers.h"
 #include "models/xen/control/domain_control.h"
@@ -66,6 +67,7 @@ int mem_set(Context& c, const Invocation& i) {
   c.hypercalls += 3;
   xen::control::max_mem(*c.toolstack.hypervisor.find_domain(m->domid), target + kExtraKib);
   m->target_kib = target;
+  c.toolstack.xenstore.write(domain_path(m->domid) + "/memory/target", std::to_string(target));
   return 0;
 }
 
@@ -86,6 +88,7 @@ int mem_max(Context& c, const Invocation& i) {
   c.hypercalls += 1;
   xen::control::max_mem(*c.toolstack.hypervisor.find_domain(m->domid), limit + kExtraKib);
   m->static_max_kib = limit;
+  c.toolstack.xenstore.write(domain_path(m->domid) + "/memory/static-max", std::to_string(limit));
   return 0;
 }
 

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "models/dom0/toolstack.h"
+#include "models/dom0/xenstored/path.h"
 #include "models/dom0/xl/command_line.h"
 #include "models/dom0/xl/handlers.h"
 #include "models/xen/control/domain_control.h"
@@ -81,6 +82,7 @@ int sysrq(Context& c, const Invocation& i) {
     c.out.write(false, help(*i.verb));
     return 1;
   }
+  c.toolstack.xenstore.write(domain_path(static_cast<unsigned>(domid)) + "/control/sysrq", i.arguments[1]);
   return 0;
 }
 

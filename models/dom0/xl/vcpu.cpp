@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "models/dom0/toolstack.h"
+#include "models/dom0/xenstored/path.h"
 #include "models/dom0/xl/command_line.h"
 #include "models/dom0/xl/handlers.h"
 #include "models/xen/control/domain_control.h"
@@ -233,7 +234,11 @@ int vcpu_set(Context& c, const Invocation& i) {
     return 1;
   }
   ManagedDomain& m = *c.toolstack.managed(static_cast<domid_t>(domid));
-  for (std::size_t k = 0; k < m.vcpu_available.size(); ++k) m.vcpu_available[k] = k < wanted;
+  for (std::size_t k = 0; k < m.vcpu_available.size(); ++k) {
+    m.vcpu_available[k] = k < wanted;
+    c.toolstack.xenstore.write(domain_path(m.domid) + "/cpu/" + std::to_string(k) + "/availability",
+                               k < wanted ? "online" : "offline");
+  }
   return 0;
 }
 

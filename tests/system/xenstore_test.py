@@ -1,0 +1,277 @@
+"""xenstored: Debian's clients on its socket while a simulation runs, guests on their rings, both at once."""
+import os
+import re
+import socket
+import struct
+import subprocess
+import time
+import unittest
+
+from runner import MACHINE, SOURCE, XENSIM, XensimTest, Result
+
+# What `xenstore-ls -fp` said on a real Xen 4.17 with a PVH Linux that has a disk and a network interface.
+CAPTURE = os.path.join(SOURCE, "tests", "system", "xenstore-ls-fp.txt")
+DISK, VIF = "/job/disk.img,,xvda", "mac=00:16:3e:00:00:01"
+
+# In the capture and not in a simulation, each with its reason (docs/xenstore.md has the same list).
+NO_BACKEND_YET = "written by the back end's driver in dom0's Linux, or by its hotplug script: no model of a back end yet"
+MISSING = {
+    r"/local/domain/0/backend/vbd/1/51712/(feature-max-indirect-segments|multi-queue-max-queues|max-ring-page-order)":
+        NO_BACKEND_YET,
+    r"/local/domain/0/backend/vbd/1/51712/(node|physical-device|physical-device-path|hotplug-status)": NO_BACKEND_YET,
+    r"/local/domain/0/backend/vif/1/0/feature-.*": NO_BACKEND_YET,
+    r"/local/domain/0/backend/vif/1/0/multi-queue-max-queues": NO_BACKEND_YET,
+}
+
+XS_DIRECTORY, XS_READ, XS_WATCH, XS_START, XS_END, XS_WRITE, XS_MKDIR, XS_RM, XS_SET_PERMS, XS_EVENT, XS_ERROR = (
+    1, 2, 4, 6, 7, 11, 12, 13, 14, 15, 16)
+
+
+def entries(listing):
+    """Path -> permissions, with every domain's UUID as UUID."""
+    found = {}
+    for line in listing.splitlines():
+        match = re.match(r'(/\S*) = ".*"\s+\((\S+)\)$', line)
+        assert match, line
+        found[re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID", match.group(1))] = match.group(2)
+    return found
+
+
+class Client:
+    """The protocol itself, with many requests under way at once."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(100)
+        self.socket.connect(path)
+        self.buffer = b""
+        self.last = 0
+        self.events = []
+
+    def send(self, kind, *strings, tx=0, value=None):
+        payload = b"".join(s.encode() + b"\0" for s in strings) + (value.encode() if value is not None else b"")
+        self.last += 1
+        self.socket.sendall(struct.pack("<IIII", kind, self.last, tx, len(payload)) + payload)
+        return self.last
+
+    def message(self):
+        while True:
+            if len(self.buffer) >= 16:
+                kind, number, tx, length = struct.unpack("<IIII", self.buffer[:16])
+                if len(self.buffer) >= 16 + length:
+                    payload, self.buffer = self.buffer[16:16 + length], self.buffer[16 + length:]
+                    return kind, number, payload
+            more = self.socket.recv(65536)
+            if not more:
+                raise EOFError("xenstored closed the connection")
+            self.buffer += more
+
+    def reply(self, number):
+        while True:
+            kind, got, payload = self.message()
+            if kind == XS_EVENT:
+                self.events.append(payload)
+                continue
+            assert got == number, "reply %d in place of %d" % (got, number)
+            return kind, payload
+
+    def ask(self, kind, *strings, tx=0, value=None):
+        return self.reply(self.send(kind, *strings, tx=tx, value=value))
+
+
+class Simulation:
+    """xensim run in the background, with a socket."""
+
+    def __init__(self, test, *arguments, out="out"):
+        self.test = test
+        self.out = test.path(out)
+        self.socket = test.path(out + ".socket")
+        self.process = subprocess.Popen(
+            [XENSIM, "run", MACHINE, *arguments, "--out", self.out, "--xenstore-socket", self.socket, "--timing", "functional"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=test.folder)
+        test.addCleanup(self.kill)
+        while not os.path.exists(self.socket) and self.process.poll() is None:
+            time.sleep(0.01)
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+    def client(self, tool, *arguments, check=True):
+        """One of Debian's clients; its output."""
+        got = subprocess.run([tool, *arguments], env=dict(os.environ, XENSTORED_PATH=self.socket), timeout=100,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        if check:
+            self.test.assertEqual(got.returncode, 0, "%s %s: %s" % (tool, arguments, got.stderr.decode()))
+        return got.stdout.decode() if check else got
+
+    def wait(self):
+        out, err = self.process.communicate(timeout=200)
+        self.process.stdout, self.process.stderr = None, None
+        result = Result(subprocess.CompletedProcess([], self.process.returncode, out, err), self.out)
+        return result
+
+
+class Xenstore(XensimTest):
+    def waiter(self, name, **options):
+        """A guest that is there for as long as a test needs it."""
+        return self.guest_domain(name, "timer", cmdline="period_us=1000 count=10000000", **options)
+
+    def test_the_store_guest_ends_well_under_both_timing_models(self):
+        for timing in ("functional", "inorder"):
+            config = self.guest_domain("store", "store", cmdline="rounds=20")
+            result = self.run_scenario(config, "--timing", timing, "--trace", "none")
+            self.assert_ok(result)
+            self.assertRegex(result.console("store"), r"(?m)^store: ok$")
+            self.assertGreater(result.statistic("xenstored.requests"), 500)
+
+    def test_a_ring_that_a_guest_breaks_harms_nobody_else(self):
+        good = self.guest_domain("good", "store", cmdline="rounds=30")
+        bad = [self.guest_domain("bad%d" % i, "store", cmdline="rounds=2 hostile=%d" % i) for i in (1, 2)]
+        result = self.run_scenario(*bad, good, "--timing", "functional", "--trace", "none")
+        self.assert_ok(result)
+        for i, error in ((1, 3), (2, 2)):
+            self.assertIn("ring error %d\nREAD" % error, result.console("bad%d" % i))
+        self.assertRegex(result.console("good"), r"(?m)^store: ok$")
+        self.assertEqual(result.statistic("xenstored.watches"), 0)
+
+    def test_the_listing_of_two_running_domains_is_that_of_a_real_host(self):
+        options = {"disk": [DISK], "vif": [VIF], "vcpus": 2}
+        run = Simulation(self, self.waiter("one", **options), self.waiter("two", **options))
+        while "two" not in run.client("xenstore-ls", "-f", "/local/domain") or \
+                run.client("xenstore-exists", "/libxl/2/device/vif/0/hotplug-status", check=False).returncode:
+            time.sleep(0.05)
+        self.assertIsNone(run.process.poll(), "the simulation has ended")
+        ours, theirs = entries(run.client("xenstore-ls", "-fp")), entries(open(CAPTURE).read())
+        missing = {p for p in theirs if p not in ours}
+        self.assertEqual({p for p in missing if not any(re.fullmatch(m, p) for m in MISSING)}, set())
+        for pattern in MISSING:
+            self.assertTrue(any(re.fullmatch(pattern, p) for p in missing), "%s is there by now" % pattern)
+        second = {re.sub(r"/(domain|libxl|vbd|vif|console)/2(/|$)", r"/\1/1\2", p): q.replace("2", "1") for p, q in ours.items()
+                  if re.search(r"/(domain|libxl|vbd|vif|console)/2(/|$)", p)}
+        first = {p: q for p, q in ours.items() if not re.search(r"/(domain|libxl|vbd|vif|console)/2(/|$)", p)}
+        self.assertEqual({p for p in first if p not in theirs}, set())
+        self.assertEqual({p: q for p, q in first.items() if "UUID" not in p}, {p: theirs[p] for p in first if "UUID" not in p})
+        self.assertEqual(second, {p: first[p] for p in second})
+        self.assertEqual({p for p in first if re.search(r"/(domain|libxl|vbd|vif|console)/1(/|$)", p)}, set(second))
+
+    def test_debian_s_clients_work_while_a_simulation_runs(self):
+        run = Simulation(self, self.waiter("one"))
+        self.assertEqual(run.client("xenstore-read", "/local/domain/0/name"), "Domain-0\n")
+        run.client("xenstore-write", "/test/a", "1", "/test/b", "two words")
+        self.assertEqual(run.client("xenstore-read", "/test/a", "/test/b"), "1\ntwo words\n")
+        self.assertEqual(run.client("xenstore-list", "/test"), "a\nb\n")
+        self.assertEqual(run.client("xenstore-exists", "/test/none", check=False).returncode, 1)
+        run.client("xenstore-chmod", "/test/a", "r0", "b1")
+        self.assertIn('/test/a = "1"   (r0,b1)', run.client("xenstore-ls", "-fp", "/test").replace("  ", " ").replace("  ", " ")
+                      .replace('" (', '"   ('))
+        watch = subprocess.Popen(["xenstore-watch", "-n", "3", "/test"], env=dict(os.environ, XENSTORED_PATH=run.socket),
+                                 stdout=subprocess.PIPE)
+        self.assertEqual(watch.stdout.readline(), b"/test\n")
+        run.client("xenstore-write", "/test/c", "1")
+        self.assertEqual(watch.stdout.readline(), b"/test/c\n")
+        run.client("xenstore-rm", "/test/c")
+        self.assertEqual(watch.stdout.readline(), b"/test/c\n")
+        self.assertEqual(watch.wait(timeout=60), 0)
+        watch.stdout.close()
+        run.client("xenstore-rm", "/test")
+        self.assertIn("No such file", run.client("xenstore-read", "/test/a", check=False).stderr.decode() +
+                      "No such file" * (run.client("xenstore-read", "/test/a", check=False).returncode == 1))
+        self.assertIsNone(run.process.poll(), "the simulation has ended")
+
+    def test_a_domain_that_is_preserved_can_be_looked_at_after_the_run(self):
+        config = self.guest_domain("kept", "hello", on_poweroff="preserve")
+        run = Simulation(self, config, "--xenstore-linger", "100s")
+        while not os.path.exists(os.path.join(run.out, "stats.json")):
+            self.assertIsNone(run.process.poll())
+            time.sleep(0.02)
+        self.assertEqual(run.client("xenstore-read", "/local/domain/1/name"), "kept\n")
+        run.client("xenstore-write", "/local/domain/1/note", "seen")
+        self.assertEqual(run.client("xenstore-read", "/local/domain/1/note"), "seen\n")
+        run.process.terminate()
+        self.assert_ok(run.wait())
+
+    def test_what_a_destroyed_domain_had_is_gone(self):
+        config = self.guest_domain("gone", "store", cmdline="rounds=2", disk=[DISK], vif=[VIF])
+        run = Simulation(self, config, "--xenstore-linger", "100s")
+        while not os.path.exists(os.path.join(run.out, "stats.json")):
+            self.assertIsNone(run.process.poll())
+            time.sleep(0.02)
+        left = entries(run.client("xenstore-ls", "-fp"))
+        self.assertEqual([p for p in left if "UUID" in p or re.search(r"/(domain|libxl|vbd|vif|console)/1(/|$)", p)], [])
+        run.process.terminate()
+        self.assert_ok(run.wait())
+
+    def test_a_run_with_a_socket_can_be_repeated_from_its_record(self):
+        configs = [self.guest_domain("store%d" % i, "store", cmdline="rounds=3 shared=1") for i in range(2)]
+        run = Simulation(self, *configs, "--trace", "xentrace")
+        self.start_stress(Client(run.socket))
+        first = run.wait()
+        self.assert_ok(first)
+        second = self.run_scenario(*configs, "--timing", "functional", "--xenstore-replay",
+                                   os.path.join(first.out, "xenstore-input.log"), out="again")
+        self.assert_ok(second)
+        self.assertEqual(first.read("stats.json"), second.read("stats.json"))
+        self.assertEqual(first.read("trace.xen"), second.read("trace.xen"))
+
+    def start_stress(self, client):
+        for kind, strings, value in ((XS_MKDIR, ["/stress"], None), (XS_SET_PERMS, ["/stress", "b0"], None),
+                                     (XS_WRITE, ["/stress/count"], "0"), (XS_WRITE, ["/stress/go"], "1")):
+            self.assertNotEqual(client.ask(kind, *strings, value=value)[0], XS_ERROR, strings)
+
+    def count_up(self, client):
+        """As the guests do; how often the transaction had to be done again."""
+        again = 0
+        while True:
+            tx = int(client.ask(XS_START, "")[1].rstrip(b"\0"))
+            n = int(client.ask(XS_READ, "/stress/count", tx=tx)[1])
+            client.ask(XS_WRITE, "/stress/count", tx=tx, value=str(n + 1))
+            kind, payload = client.ask(XS_END, "T", tx=tx)
+            if kind != XS_ERROR:
+                return again
+            self.assertEqual(payload, b"EAGAIN\0")
+            again += 1
+
+    def test_a_socket_and_four_rings_lose_and_reorder_nothing(self):
+        total, rounds = 100000, 500
+        configs = [self.guest_domain("store%d" % i, "store", cmdline="rounds=%d shared=1 burst=12" % rounds) for i in range(4)]
+        run = Simulation(self, *configs, "--trace", "none", "--xenstore-linger", "100s",
+                         "--set", "/dom0/xenstored/limits/write_rate=1000000")
+        client = Client(run.socket)
+        self.start_stress(client)
+        counted = again = 0
+        sent = 0
+        guests = rounds * 4 * 36
+        while sent < total - guests or counted < 50:
+            numbers = []
+            for i in range(100):
+                path = "/stress/socket/%d" % (i % 10)
+                numbers.append((client.send(XS_WRITE, path, value=str(sent + i)), None))
+                numbers.append((client.send(XS_READ, path), str(sent + i).encode()))
+            for number, value in numbers:
+                kind, payload = client.reply(number)
+                self.assertNotEqual(kind, XS_ERROR, payload)
+                if value is not None:
+                    self.assertEqual(payload, value)
+            sent += len(numbers)
+            again += self.count_up(client)
+            counted += 1
+        while not os.path.exists(os.path.join(run.out, "stats.json")):
+            self.assertIsNone(run.process.poll())
+            time.sleep(0.02)
+        self.assertEqual(int(client.ask(XS_READ, "/stress/count")[1]), 4 * rounds + counted)
+        run.process.terminate()
+        result = run.wait()
+        self.assert_ok(result)
+        conflicts = again
+        for i in range(4):
+            console = result.console("store%d" % i)
+            self.assertRegex(console, r"(?m)^store: ok$")
+            conflicts += int(re.search(r"(\d+) transactions again", console).group(1))
+        self.assertGreater(conflicts, 20)
+        self.assertGreaterEqual(result.statistic("xenstored.requests"), total)
+
+
+if __name__ == "__main__":
+    unittest.main()
