@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "models/dom0/domain_spec.h"
 #include "models/dom0/xl/verb.h"
 
 namespace xensim::dom0::xl {
