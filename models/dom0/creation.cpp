@@ -70,10 +70,17 @@ ModelAction Creation::make() {
 // smaller ones, as libxenguest does.
 ModelAction Creation::populate() {
   xen::Hypervisor& hv = toolstack_.hypervisor;
+  if (next_extent_ == 0) {
+    const long r = xen::reserve_memory(hv, domain(), spec().plan);
+    if (r == -xen::kErestart) return ModelAction::hypercall();
+    if (r != 0) return out_of_memory();
+  }
+  hv.cost.charge(*hv.here().pcpu, xen::Path::kMemoryOp);
   std::uint64_t done = 0;
   while (next_extent_ < extents_.size() && done < toolstack_.config.extents_per_call) {
+    if (done > 0 && hv.hypercall_preempted()) break;
     const xen::Extent e = extents_[next_extent_];
-    if (hv.populate(domain(), Gfn(e.gfn), e.order)) {
+    if (xen::place_extent(hv, domain(), e)) {
       ++next_extent_;
       ++done;
       continue;
@@ -81,12 +88,10 @@ ModelAction Creation::populate() {
     if (e.order == 0) return out_of_memory();
     std::vector<xen::Extent> smaller;
     const unsigned order = e.order - 9;
-    for (std::uint64_t k = 0; k < 512; ++k) smaller.push_back({e.gfn + (k << order), order});
+    for (std::uint64_t k = 0; k < 512; ++k) smaller.push_back({e.gfn + (k << order), order, e.on_demand});
     extents_.erase(extents_.begin() + static_cast<std::ptrdiff_t>(next_extent_));
     extents_.insert(extents_.begin() + static_cast<std::ptrdiff_t>(next_extent_), smaller.begin(), smaller.end());
   }
-  hv.cost.charge(*hv.here().pcpu, xen::Path::kMemoryOp);
-  hv.cost.charge_many(*hv.here().pcpu, xen::Path::kPopulatePage, done);
   if (next_extent_ == extents_.size()) step_ = Step::kFill;
   return ModelAction::hypercall();
 }

@@ -48,25 +48,14 @@ cpu::ArchState guest_state(const xen::Hypervisor& hv, const xen::Vcpu& v) {
   return st;
 }
 
+// As Xen's p2m_type_t names them.
 const char* type_name(xen::P2mType t) {
-  switch (t) {
-    case xen::P2mType::kInvalid:
-      return "none";
-    case xen::P2mType::kRamRw:
-      return "ram_rw";
-    case xen::P2mType::kRamRo:
-      return "ram_ro";
-    case xen::P2mType::kRamLogDirty:
-      return "ram_logdirty";
-    case xen::P2mType::kMmioEmulated:
-      return "mmio_dm";
-    case xen::P2mType::kGrantMap:
-      return "grant_map";
-    case xen::P2mType::kForeign:
-      return "map_foreign";
-    default:
-      return "other";
-  }
+  static constexpr std::array kNames{"ram_rw",       "invalid",        "ram_logdirty", "ram_ro",
+                                     "mmio_dm",      "mmio_direct",    "pod",          "grant_map_rw",
+                                     "grant_map_ro", "ram_paging_out", "ram_paged",    "ram_paging_in",
+                                     "ram_shared",   "ram_broken",     "map_foreign",  "ioreq_server"};
+  const auto n = static_cast<std::size_t>(t);
+  return n < kNames.size() ? kNames[n] : "other";
 }
 
 const char* size_name(unsigned order) { return order == 18 ? "1G" : order == 9 ? "2M" : "4K"; }
@@ -107,7 +96,7 @@ std::string show_p2m(const xen::Domain& d) {
   struct RunOf {
     std::uint64_t gfn = 0, mfn = 0, frames = 0;
     unsigned order = 0;
-    xen::P2mType type = xen::P2mType::kInvalid;
+    xen::P2mType type = xen::P2mType::kMmioDm;
   } run;
   const auto flush = [&] {
     if (run.frames == 0) return;
@@ -134,7 +123,7 @@ std::string show_p2m(const xen::Domain& d, std::uint64_t gfn, std::uint64_t coun
   for (std::uint64_t g = gfn; g < gfn + count; ++g) {
     const xen::P2mEntry e = d.p2m->get(Gfn(g));
     append(out, "gfn %08" PRIx64 "  ", g);
-    if (e.type == xen::P2mType::kInvalid)
+    if (xen::is_empty(e.type))
       out += "not mapped\n";
     else
       append(out, "mfn %08" PRIx64 "  %s  %s\n", e.mfn.value, size_name(e.order), type_name(e.type));

@@ -46,10 +46,10 @@ std::vector<Line> lines(const Context& c) {
           {"hw_caps", hw_caps(hv.pcpus[0].pcpu->core.cpuid)},
           {"virt_caps", "hvm hap"},
           {"total_memory", std::to_string(hv.memory.size() >> 20)},
-          {"free_memory", std::to_string(hv.heap.free_pages() >> 8)},
+          {"free_memory", std::to_string((hv.heap.free_pages() - hv.frames.claimed()) >> 8)},
           {"sharing_freed_memory", "0"},
           {"sharing_used_memory", "0"},
-          {"outstanding_claims", "0"},
+          {"outstanding_claims", std::to_string(hv.frames.claimed() >> 8)},
           {"free_cpus", "0"}};
 }
 

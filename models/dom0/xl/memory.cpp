@@ -6,6 +6,7 @@
 #include "models/dom0/xl/command_line.h"
 #include "models/dom0/xl/handlers.h"
 #include "models/xen/control/domain_control.h"
+#include "models/xen/mm/pod.h"
 
 namespace xensim::dom0::xl {
 
@@ -65,7 +66,19 @@ int mem_set(Context& c, const Invocation& i) {
     return failed();
   }
   c.hypercalls += 3;
-  xen::control::max_mem(*c.toolstack.hypervisor.find_domain(m->domid), target + kExtraKib);
+  xen::Domain& d = *c.toolstack.hypervisor.find_domain(m->domid);
+  xen::control::max_mem(d, target + kExtraKib);
+  if (d.kind == xen::DomainKind::kPvh) {
+    long r = -xen::kErestart;
+    while (r == -xen::kErestart) r = xen::pod::set_target(c.toolstack.hypervisor, d, (target + kExtraKib) >> 2);
+    if (r != 0) {
+      c.out.complain(
+          "libxl: error: libxl_mem.c:322:libxl_set_memory_target: %sxc_domain_set_pod_target memkb=%" PRIu64
+          " failed rc=-1\n: Cannot allocate memory\n",
+          log_prefix(domid).c_str(), (target + kExtraKib) >> 2);
+      return failed();
+    }
+  }
   m->target_kib = target;
   c.toolstack.xenstore.write(domain_path(m->domid) + "/memory/target", std::to_string(target));
   return 0;

@@ -8,7 +8,6 @@ namespace xensim::xen::control {
 namespace {
 
 constexpr std::uint32_t kMostPauses = 255;
-constexpr long kEoverflow = 75;
 
 // What Xen had pinned in the guest's memory for this vCPU.
 void forget_areas(Vcpu& v) {
@@ -146,6 +145,7 @@ xen_domctl_getdomaininfo domain_info(const Hypervisor& hv, const Domain& d) {
   }
   i.tot_pages = hv.frames.totals(d.domid).pages;
   i.max_pages = d.max_pages;
+  i.outstanding_pages = hv.frames.claim_of(d.domid);
   i.shared_info_frame = d.shared_info_gfn;
   std::copy(d.uuid.begin(), d.uuid.end(), i.handle);
   return i;
