@@ -146,7 +146,7 @@ xen_domctl_getdomaininfo domain_info(const Hypervisor& hv, const Domain& d) {
   i.tot_pages = hv.frames.totals(d.domid).pages;
   i.max_pages = d.max_pages;
   i.outstanding_pages = hv.frames.claim_of(d.domid);
-  i.shared_info_frame = d.shared_info_gfn;
+  i.shared_info_frame = hv.frames.gfn_of(d.shared_info);
   std::copy(d.uuid.begin(), d.uuid.end(), i.handle);
   return i;
 }
