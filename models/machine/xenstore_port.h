@@ -70,7 +70,7 @@ class XenstorePort {
 
   dom0::XenstoreDaemon& daemon_;
   std::uint64_t activation_ = 0;
-  std::size_t next_ = 0;      // of the replay
+  std::size_t next_ = 0;    // of the replay
   bool wake_next_ = false;  // what was served while the simulation stood still may concern guests
   std::chrono::steady_clock::time_point polled_{};
 };

@@ -106,7 +106,7 @@ class Timeline(XensimTest):
         for name, entries in (("free", []), ("paused", [{"at": "20ms", "xl": "pause spin"}])):
             result = self.run_scenario("--until", "100ms", scenario=self.scenario(entries, spin), out=name, trace="none")
             self.assert_ok(result)
-            amount[name] = result.statistic("instructions")
+            amount[name] = result.statistic("stats.instructions")
         self.assertLess(amount["paused"], amount["free"] / 3)
 
     def test_create_counts_domids_on_and_takes_settings(self):
@@ -139,7 +139,7 @@ class Timeline(XensimTest):
                                        "--set", "/dom0/toolstack/create_cycles=1000", "--set", "/dom0/toolstack/verb_cycles=1000",
                                        scenario=self.scenario(timeline, a, b), out="w%d" % weight, trace="none")
             self.assert_ok(result)
-            ran = [result.statistic("domain.%d.vcpu.0.runstate.running" % domid) for domid in (1, 2)]
+            ran = [result.statistic("stats.domain.%d.vcpu.0.runstate.running" % domid) for domid in (1, 2)]
             shares[weight] = ran[1] / sum(ran)
         self.assertAlmostEqual(shares[256], 0.5, delta=0.05)
         self.assertAlmostEqual(shares[1024], 0.8, delta=0.05)
@@ -155,7 +155,7 @@ class Timeline(XensimTest):
         result = self.run_scenario("--until", "35ms", "--set", "/dom0/toolstack/restart_delay=5ms",
                                    scenario=self.scenario([], web), trace="none")
         self.assert_ok(result)
-        self.assertGreater(len(result.stats["domain"]), 3)
+        self.assertGreater(len(result.stats["stats"]["domain"]), 3)
 
     def test_rename_restart_keeps_the_old_one_under_a_name_with_the_time(self):
         web = self.domain("web", code=shutdown(3), on_crash="rename-restart")

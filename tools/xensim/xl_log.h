@@ -1,5 +1,5 @@
-// xl.log: every run of xl that was asked for, with its command, the simulated times of its beginning and end, its exit status, and
-// what it printed; on the terminal too.
+// xl.log: every run of xl that was asked for, with its command, the simulated times of its beginning and end, its
+// exit status, and what it printed; on the terminal too.
 #pragma once
 
 #include <cstdio>
