@@ -134,7 +134,7 @@ class Timeline(XensimTest):
         a, b = (self.domain(name, code=SPIN, cpus="0") for name in "ab")
         shares = {}
         for weight in (256, 1024):
-            timeline = [{"at": "1ms", "xl": "sched-credit2 -d b -w %d" % weight}]
+            timeline = [{"at": "50ms", "xl": "sched-credit2 -d b -w %d" % weight}]
             result = self.run_scenario("--until", "1s", "--set", "/xen/path_cost/timing=free", "--set", "/cpu/frequency=100MHz",
                                        "--set", "/dom0/toolstack/create_cycles=1000", "--set", "/dom0/toolstack/verb_cycles=1000",
                                        scenario=self.scenario(timeline, a, b), out="w%d" % weight, trace="none")
