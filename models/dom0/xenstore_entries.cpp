@@ -302,8 +302,8 @@ std::uint64_t XenstoreEntries::destroy(domid_t domid) {
     }
   };
   for (const std::string& kind : directory(libxl + "/device"))
-    for (const std::string& id : directory(libxl + "/device/" + kind)) {
-      const std::string device = libxl + "/device/" + kind + "/" + id;
+    for (const std::string& id : directory(std::string(libxl).append("/device/").append(kind))) {
+      const std::string device = std::string(libxl).append("/device/").append(kind).append("/").append(id);
       const auto front = read(device + "/frontend"), back = read(device + "/backend");
       const Transaction transaction(*this);
       if (front) clean(*front);
