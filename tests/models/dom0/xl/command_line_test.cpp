@@ -62,7 +62,7 @@ TEST_CASE("missing arguments give the usage and status 2") {
   CHECK(parse("pause").answer.text(true) == "'xl pause' requires at least 1 argument.\n\n");
 }
 
-TEST_CASE("-h, --help and help are the same, with status 0") {
+TEST_CASE("help is the same by -h, by --help and by the verb help, with status 0") {
   const std::string text = help(*find_verb("list"));
   CHECK(text.starts_with(
       "Usage: xl [-vtT] list [options] [Domain]\n\n\nList information about all/some domains.\n\nOptions:\n"));
