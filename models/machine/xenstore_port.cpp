@@ -122,6 +122,8 @@ bool XenstorePort::take_from_socket() {
 
 void XenstorePort::serve_paused(std::chrono::milliseconds wait) {
   if (!socket) return;
+  daemon_.serve_now();  // what came in just before
+  hand_out();
   for (const StoreInput& i : socket->poll(wait)) {
     note(i, true);
     enter(i);

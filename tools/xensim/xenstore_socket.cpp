@@ -7,7 +7,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 
 #include "sim/base/error.h"
@@ -15,6 +17,13 @@
 namespace xensim::tool {
 
 namespace {
+
+sockaddr_un address_of(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path.data(), std::min(path.size(), sizeof address.sun_path - 1));
+  return address;
+}
 
 bool somebody_listens(const sockaddr_un& address) {
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -26,22 +35,25 @@ bool somebody_listens(const sockaddr_un& address) {
 }  // namespace
 
 XenstoreSocket::XenstoreSocket(const std::string& path) : path_(path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof address.sun_path)
+  // It gets its name when somebody listens, so that who finds it can connect.
+  const std::string part = path + ".part";
+  if (path.empty() || part.size() >= sizeof(sockaddr_un::sun_path))
     throw UserError(
-        path, "is no path for a socket: it may have " + std::to_string(sizeof address.sun_path - 1) + " bytes",
+        path,
+        "is no path for a socket: it may have " + std::to_string(sizeof(sockaddr_un::sun_path) - 6) + " bytes",
         "give a shorter one");
-  std::memcpy(address.sun_path, path.data(), path.size());
   struct stat there {};
   if (::lstat(path.c_str(), &there) == 0) {
     if (!S_ISSOCK(there.st_mode)) throw UserError(path, "exists and is no socket", "give another path");
-    if (somebody_listens(address)) throw UserError(path, "is in use by another program", "give another path");
-    ::unlink(path.c_str());
+    if (somebody_listens(address_of(path)))
+      throw UserError(path, "is in use by another program", "give another path");
   }
+  ::unlink(part.c_str());
+  const sockaddr_un address = address_of(part);
   listener_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (listener_ < 0 || ::bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-      ::chmod(path.c_str(), 0600) != 0 || ::listen(listener_, 16) != 0) {
+      ::chmod(part.c_str(), 0600) != 0 || ::listen(listener_, 16) != 0 ||
+      ::rename(part.c_str(), path.c_str()) != 0) {
     const std::string why = std::strerror(errno);
     if (listener_ >= 0) ::close(listener_);
     throw UserError(path, "cannot listen there: " + why, "give a path in a folder that you may write");
