@@ -1,8 +1,8 @@
 /* store: what xenstore does for a guest, and how long it takes.
  *   rounds=N (default 200): rounds of requests; each writes, reads, lists and removes nodes below data/store, and
  *     counts up data/store/count in a transaction
- *   shared=1: counts up /stress/count instead, which all guests may write, and starts when there is /stress/go;
- *     the transactions of several guests then conflict, and are done again
+ *   shared=1: counts up /stress/count instead, which all guests may write, starts when there is /stress/go, and
+ *     ends when there is /stress/stop; the transactions of several guests conflict, and are done again
  *   burst=N (default 8): requests under way at once, in the part that checks the order of replies
  *   hostile=1: at the end, a message that is longer than the longest; hostile=2: indexes that cannot be.
  *     xenstored says so in the ring and is deaf from then on
@@ -130,13 +130,14 @@ static void count_up(const char* path) {
   ++counted;
 }
 
-static void wait_for_go(void) {
+/* Until somebody has made the node, below /stress. */
+static void wait_for(const char* path) {
   struct xenbus_event event;
   const char* value;
-  must("watch", xenbus_watch("/stress", "go"));
-  while (xenbus_read(0, "/stress/go", &value, NULL))
-    if (!xenbus_next_event(&event, 60000000000)) fail("nobody writes /stress/go");
-  must("unwatch", xenbus_unwatch("/stress", "go"));
+  must("watch", xenbus_watch("/stress", path));
+  while (xenbus_read(0, path, &value, NULL))
+    if (!xenbus_next_event(&event, 600000000000)) fail("nobody writes %s", path);
+  must("unwatch", xenbus_unwatch("/stress", path));
   while (xenbus_next_event(&event, 0)) {
   }
 }
@@ -174,7 +175,7 @@ int main(void) {
   watches();
   const char* count = shared ? "/stress/count" : "data/store/count";
   if (shared)
-    wait_for_go();
+    wait_for("/stress/go");
   else
     must("write", xenbus_write(0, count, "0"));
   for (uint64_t round = 0; round < rounds; ++round) {
@@ -186,7 +187,9 @@ int main(void) {
     must("read", xenbus_read(0, "name", &value, NULL));
     round_trips[round] = read_tsc_ordered() - begin;
   }
+  if (shared) wait_for("/stress/stop");
   if (!shared && xenbus_read_number(count) != rounds) fail("the count is not %lu", rounds);
+  if (shared) print("%lu counted in all\n", xenbus_read_number(count));
   must("rm", xenbus_rm(0, "data/store"));
   uint64_t hostile = option_number("hostile", 0);
   if (hostile) break_ring(hostile == 2);
