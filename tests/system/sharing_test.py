@@ -6,7 +6,8 @@ from runner import XensimTest
 # A slow core, so that a second is few instructions; Xen and dom0 take no time that such a core would blow up.
 SECOND = ["--timing", "functional", "--until", "1s", "--set", "/cpu/frequency=200MHz", "--set", "/quantum=4000",
           "--set", "/xen/path_cost/timing=free", "--set", "/dom0/toolstack/create_cycles=1000",
-          "--set", "/dom0/housekeeping/work_cycles=2000"]
+          "--set", "/dom0/housekeeping/work_cycles=2000", "--set", "/dom0/toolstack/xenstore_cycles=0",
+          "--set", "/dom0/xenstored/request_cycles=0"]
 
 
 class Sharing(XensimTest):
