@@ -136,6 +136,10 @@ class BadInput(XensimTest):
         self.refuse("--set", "/cpu/count=0", parts=("/cpu/count",))
         self.refuse("--set", "/quantum=0", parts=("/quantum",))
 
+    def test_a_cache_or_tlb_whose_sets_are_no_power_of_two(self):
+        self.refuse("--set", "/memory/l2/ways=12", parts=("/memory/l2/size", "12 ways"))
+        self.refuse("--set", "/cpu/tlb/l2/entries=512", parts=("/cpu/tlb/l2/entries", "512 entries in 12 ways"))
+
     def test_a_syntax_error_in_a_scenario_has_its_line_and_column(self):
         path = self.write("s.json", '{\n  "cpu": { "count": 2,, }\n}\n')
         self.refuse(scenario=path, parts=("s.json:2:",))

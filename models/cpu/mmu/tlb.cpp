@@ -1,9 +1,10 @@
 #include "models/cpu/mmu/tlb.h"
 
 #include <bit>
+#include <string>
 
 #include "sim/base/bits.h"
-#include "sim/base/expects.h"
+#include "sim/base/error.h"
 
 namespace xensim::cpu {
 namespace {
@@ -22,12 +23,16 @@ constexpr bool tag_covers(std::uint64_t tag, std::uint64_t linear) {
 
 }  // namespace
 
-Tlb::Array::Array(const TlbGeometry& g)
+Tlb::Array::Array(const TlbGeometry& g, const char* level)
     : ways(g.ways), sets(g.ways ? g.entries / g.ways : 0), tags(g.entries), entries(g.entries) {
-  expects(ways > 0 && sets * ways == g.entries && is_power_of_two(sets));
+  if (ways == 0 || sets * ways != g.entries || !is_power_of_two(sets))
+    throw UserError("/cpu/tlb/" + std::string(level) + "/entries",
+                    std::to_string(g.entries) + " entries in " + std::to_string(g.ways) +
+                        " ways do not make a power-of-two number of sets",
+                    "use ways × a power of two");
 }
 
-Tlb::Tlb(const TlbConfig& config) : l1i_(config.l1i), l1d_(config.l1d), l2_(config.l2) {}
+Tlb::Tlb(const TlbConfig& config) : l1i_(config.l1i, "l1i"), l1d_(config.l1d, "l1d"), l2_(config.l2, "l2") {}
 
 int Tlb::lookup(const Array& t, std::uint64_t linear) const {
   for (std::uint32_t left = t.shifts; left; left &= left - 1) {

@@ -106,7 +106,8 @@ class Tlb {
   // One TLB. tags is parallel to entries, to keep a lookup in few cache lines: page-aligned linear address,
   // guest_shift in bits 9:5, page_shift in bits 4:0; 0 is invalid.
   struct Array {
-    explicit Array(const TlbGeometry& g);
+    // Throws UserError for a geometry that cannot be.
+    Array(const TlbGeometry& g, const char* level);
     unsigned ways, sets;
     std::uint32_t shifts = 0;  // bit n: a page of 2^n bytes has been inserted since the last flush of all
     bool pieces = false;       // likewise, a piece of a larger page of the guest
