@@ -173,6 +173,10 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   void add_program(Vcpu& v, std::unique_ptr<ModelProgram> program);
   // The whole register state of a vCPU that does not run (a new domain's entry, a start-up IPI).
   void set_vcpu_state(Vcpu& v, const cpu::ArchState& st);
+  cpu::ArchState vcpu_state(Vcpu& v);
+  void set_guest_tsc(Vcpu& v, std::uint64_t tsc);
+  // CR4 bits that the guest may set.
+  std::uint64_t cr4_guest_bits(const Domain& d) const;
 
   // --- Scheduler core (schedule.cpp).
   void vcpu_wake(Vcpu& v);     // after clearing pause flags
@@ -289,7 +293,6 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   void save_context(PcpuState& c);
   void account_guest(PcpuState& c, Vcpu& v);
   void init_vmcs(Vcpu& v);
-  std::uint64_t cr4_guest_bits(const Domain& d) const;
   std::uint64_t cr4_host_mask(const Domain& d) const;
   void start_vcpu_at(Vcpu& t, std::uint8_t vector);
   bool callback_by_vector(const Vcpu& v, std::uint8_t& vector) const;

@@ -172,6 +172,7 @@ void fill_pvh(Hypervisor& hv, Domain& d, const BuildPlan& plan) {
   for (const unsigned s : {cpu::kSs, cpu::kDs, cpu::kEs}) st.seg[s] = {0, 0xffffffff, 0xc093, 0};
   st.seg[cpu::kFs] = st.seg[cpu::kGs] = {0, 0, 0x10000, 0};
   st.tr = {0, 0x67, 0x8b, 0};
+  st.ldtr = {0, 0, 0x82, 0};
   st.gdtr = {0, 0};
   st.idtr = {0, 0};
   hv.set_vcpu_state(*d.vcpus[0], st);
