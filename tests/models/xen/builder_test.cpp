@@ -72,7 +72,7 @@ TEST_CASE("Start info, modules and memory map point to each other") {
   CHECK(d.vcpus[0]->context.st.gpr[cpu::kRbx] == plan.start_info);
 }
 
-TEST_CASE("A kernel that does not fit is refused with the size it needs; one that just fits is not") {
+TEST_CASE("A kernel that does not fit is refused with the size it needs, one that just fits is not") {
   BuildRequest r = request(1);
   CHECK_THROWS_WITH(plan_pvh(r),
                     Catch::Contains("guest.cfg: memory = 1 MiB is too little") && Catch::Contains("raise memory"));

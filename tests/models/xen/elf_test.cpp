@@ -65,7 +65,7 @@ TEST_CASE("A kernel without a PVH note is refused with what to do") {
   check_error(image.bytes(), "no Xen PHYS32_ENTRY note");
 }
 
-TEST_CASE("Segments that overlap, by one byte, are refused; that touch, are not") {
+TEST_CASE("Segments that overlap, by one byte, are refused, that touch, are not") {
   Image image;
   image.segments = {{0x100000, {1}, 0x1001}, {0x101000, {2}, 0x1000}};
   check_error(image.bytes(), "segments overlap at physical address 0x101000");

@@ -78,7 +78,7 @@ TEST_CASE("FLDCW that unmasks a flag makes it pending, FNCLEX clears it") {
   CHECK(t.st().x87.status == 0);
 }
 
-TEST_CASE("x87 raises #NM with CR0.TS or CR0.EM; FWAIT with CR0.TS only if CR0.MP is set") {
+TEST_CASE("x87 raises #NM with CR0.TS or CR0.EM, FWAIT with CR0.TS only if CR0.MP is set") {
   for (std::uint64_t bits : {kCr0Ts, kCr0Em}) {
     TestCore t;
     t.st().cr0 |= bits;

@@ -262,7 +262,7 @@ TEST_CASE("An EPT violation fills the exit information") {
   CHECK(f.core.vm_exit.qualification == (2 | 0x180));
 }
 
-TEST_CASE("A guest with a VPID keeps its translations over an exit and entry; without, it loses them") {
+TEST_CASE("A guest with a VPID keeps its translations over an exit and entry, without, it loses them") {
   for (std::uint16_t vpid : {std::uint16_t{5}, std::uint16_t{0}}) {
     Fixture f;
     const std::uint64_t pte = f.map(kA1, kFrame1);

@@ -129,7 +129,7 @@ TEST_CASE("User accesses need U/S at every level") {
   }
 }
 
-TEST_CASE("Writes need R/W at every level; supervisor writes only with CR0.WP") {
+TEST_CASE("Writes need R/W at every level, supervisor writes only with CR0.WP") {
   for (unsigned level = 1; level <= 4; ++level) {
     Fixture f;
     f.map(f.root, kLinear, kFrame, kP | kRw | kUs);

@@ -2,7 +2,7 @@
 
 namespace xensim::dom0 {
 
-TEST_CASE("A reply carries the request's type, req_id and tx_id; an error its name") {
+TEST_CASE("A reply carries the request's type, req_id and tx_id, an error its name") {
   StoreBench b;
   const std::uint32_t t = b.start(*b.tool);
   b.send(*b.tool, bytes_of(XS_READ, nul("/tool"), t, 0xabcd));
@@ -57,7 +57,7 @@ TEST_CASE("A message may come byte by byte, and leave as the other side has room
   CHECK(out == bytes_of(XS_READ, std::string(3000, 'v')));
 }
 
-TEST_CASE("A payload of 4096 bytes is the longest; more ends the connection") {
+TEST_CASE("A payload of 4096 bytes is the longest, more ends the connection") {
   StoreBench b;
   CHECK(b.ask(*b.tool, XS_WRITE, nul("/v") + std::string(4093, 'x')).text() == "OK");
   Pipe& guest = b.domain(1);

@@ -2,7 +2,7 @@
 
 namespace xensim::dom0 {
 
-TEST_CASE("A domain may own 1000 nodes; domain 0 as many as it likes") {
+TEST_CASE("A domain may own 1000 nodes, domain 0 as many as it likes") {
   StoreBench b;
   Pipe& guest = b.domain(1);  // owns its own directory already
   std::string answer = "OK";

@@ -53,7 +53,7 @@ TEST_CASE("MKDIR of a node that is there leaves its value") {
   CHECK(b.ask(*b.tool, XS_READ, nul("/n")).payload == "kept");
 }
 
-TEST_CASE("RM takes all that is below; what is not there is no error if its parent is") {
+TEST_CASE("RM takes all that is below, what is not there is no error if its parent is") {
   StoreBench b;
   b.ask(*b.tool, XS_WRITE, nul("/top/a/b/c") + "1");
   CHECK(b.ask(*b.tool, XS_RM, nul("/top/a")).text() == "OK");

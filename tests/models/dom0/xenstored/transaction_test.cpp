@@ -73,7 +73,7 @@ TEST_CASE("Two transactions that read what the other writes: the second to end f
   CHECK(b.ask(*b.tool, XS_READ, nul("/a")).payload == "1");
 }
 
-TEST_CASE("Transactions are their connection's; ids that are none get ENOENT") {
+TEST_CASE("Transactions are their connection's, ids that are none get ENOENT") {
   StoreBench b;
   Pipe& guest = b.domain(1);
   const std::uint32_t t = b.start(*b.tool);

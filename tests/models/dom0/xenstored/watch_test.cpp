@@ -63,14 +63,14 @@ TEST_CASE("A domain learns of nothing that it may not read") {
   CHECK(b.take_events(guest).empty());
 }
 
-TEST_CASE("The same watch twice is EEXIST; another token is another watch") {
+TEST_CASE("The same watch twice is EEXIST, another token is another watch") {
   StoreBench b;
   CHECK(b.ask(*b.tool, XS_WATCH, nul("/a") + nul("t")).text() == "OK");
   CHECK(b.error(*b.tool, XS_WATCH, nul("/a") + nul("t")) == "EEXIST");
   CHECK(b.ask(*b.tool, XS_WATCH, nul("/a") + nul("u")).text() == "OK");
 }
 
-TEST_CASE("UNWATCH takes path and token; what is not watched is ENOENT") {
+TEST_CASE("UNWATCH takes path and token, what is not watched is ENOENT") {
   StoreBench b;
   b.ask(*b.tool, XS_WATCH, nul("/a") + nul("t"));
   CHECK(b.error(*b.tool, XS_UNWATCH, nul("/a") + nul("u")) == "ENOENT");
