@@ -76,7 +76,7 @@ TEST_CASE("a trigger wants a vCPU that exists, and knows only what Xen knows on 
   CHECK(c.d.vcpus[1]->nmi_pending);
 }
 
-TEST_CASE("a soft reset wants a domain that has stopped; then it forgets its ports and goes on") {
+TEST_CASE("a soft reset wants a domain that has stopped, then it forgets its ports and goes on") {
   Control c;
   control::unpause(*c.hv, c.d);
   CHECK(control::soft_reset(*c.hv, c.d) == -kEinval);

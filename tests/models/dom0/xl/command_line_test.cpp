@@ -36,7 +36,7 @@ TEST_CASE("options may stand together, with their value attached, shortened") {
   CHECK(parse("list --lo").has('l'));
 }
 
-TEST_CASE("options end at the first argument, as the real xl has it; create's file may stand before them") {
+TEST_CASE("options end at the first argument, as the real xl has it, create's file may stand before them") {
   CHECK(parse("vcpu-set web -1").arguments == std::vector<std::string>{"web", "-1"});
   CHECK(parse("vcpu-set -- web -1").arguments == std::vector<std::string>{"web", "-1"});
   const Invocation i = parse("create a.cfg -p memory=3 -q");
