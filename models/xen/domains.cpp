@@ -6,6 +6,7 @@
 #include "models/xen/hypervisor.h"
 #include "models/xen/mm/allocation.h"
 #include "models/xen/mm/physmap.h"
+#include "models/xen/mm/sharing.h"
 #include "sim/base/error.h"
 #include "sim/base/expects.h"
 
@@ -59,7 +60,7 @@ Domain& Hypervisor::create_domain(domid_t domid, DomainKind kind, const DomainPa
   init_wallclock(d);
   if (kind == DomainKind::kPvh) {
     d.p2m = std::make_unique<P2m>(memory, frames);
-    d.p2m->accessed_dirty = config.ept_ad;
+    d.log_dirty = std::make_unique<LogDirty>(*this, d);
     d.p2m->use_1gb = config.ept_1gb;
     d.p2m->use_2mb = config.ept_2mb;
     d.p2m->table_limit = paging_pages(parameters.max_vcpus, std::max(parameters.max_pages, parameters.ram_pages));
@@ -215,6 +216,9 @@ void Hypervisor::destroy_domain(domid_t domid) {
     const std::uint64_t eptp = d.p2m->eptp();
     for (PcpuState& c : pcpus) c.pcpu->core.mmu.invept(1, eptp);
   }
+  vm_event::cleanup(*this, d);
+  if (d.log_dirty) d.log_dirty->disable();
+  if (d.p2m) sharing->relinquish(d);
   d.p2m.reset();
   pod::empty_cache(d);
   for (auto& v : d.vcpus)

@@ -4,14 +4,37 @@
 
 #include "models/cpu/mmu/walker.h"
 #include "models/xen/hypervisor.h"
+#include "models/xen/mm/log_dirty.h"
+#include "models/xen/mm/mem_paging.h"
 #include "models/xen/mm/physmap.h"
 
 namespace xensim::xen {
 
-// On the way, what is populated on demand, shared, or the like becomes what the access needs. discard: the page
-// drops writes.
+namespace {
+
+// The p2m, as Xen's own accesses see it: whatever is memory, whether or not the guest may access it at the moment;
+// what is populated on demand becomes so.
+class ByP2m final : public cpu::SecondStage {
+ public:
+  ByP2m(Hypervisor& hv, Domain& d) : hv_(hv), d_(d) {}
+  bool translate(GuestPhysAddr a, PhysAddr& out) const override {
+    const P2mEntry e = physmap::get(hv_, d_, gfn_of(a).value, physmap::kAllocate);
+    if (!is_any_ram(e.type) || is_paging(e.type) || e.mfn == kNoMfn) return false;
+    out = address_of(e.mfn) + (a.value & kPageMask);
+    return true;
+  }
+
+ private:
+  Hypervisor& hv_;
+  Domain& d_;
+};
+
+}  // namespace
+
+// discard: the page drops writes.
 bool Hypervisor::translate_guest(Vcpu& v, std::uint64_t linear, bool write, PhysAddr& out, bool* discard) {
   const cpu::Core& core = active_->pcpu->core;
+  Domain& d = v.domain;
   cpu::PagingContext context;
   context.cr0 = core.st.cr0;
   context.cr3 = core.st.cr3;
@@ -19,23 +42,27 @@ bool Hypervisor::translate_guest(Vcpu& v, std::uint64_t linear, bool write, Phys
   context.efer = core.st.efer;
   context.pdpte = core.st.pdpte;
   context.ept = true;
-  context.eptp = v.domain.p2m->eptp();
   context.physical_bits = core.config.physical_bits;
-  // Four tables and the page can each want something done about them.
-  for (unsigned attempt = 0; attempt < 16; ++attempt) {
-    const cpu::WalkResult r =
-        cpu::walk(context, memory, LinearAddr(linear), write ? cpu::Access::kWrite : cpu::Access::kRead,
-                  cpu::View::kSupervisorAc);
-    out = r.physical;
-    if (r.status == cpu::WalkStatus::kOk) return memory.contains(r.physical, 1);
-    if (r.status != cpu::WalkStatus::kEptViolation) return false;
-    const std::uint64_t gfn = r.guest_physical.value >> kPageShift;
-    const P2mEntry before = v.domain.p2m->get(Gfn(gfn));
-    if (write && discard && is_discard_write(before.type)) return *discard = true;
-    const P2mEntry after = physmap::get(*this, v.domain, gfn, write ? physmap::kWrite : physmap::kAllocate);
-    if (after.type == before.type && after.mfn == before.mfn) return false;
+  const cpu::WalkResult r =
+      cpu::walk_by_software(context, memory, LinearAddr(linear), write ? cpu::Access::kWrite : cpu::Access::kRead,
+                            cpu::View::kSupervisorAc, ByP2m(*this, d));
+  const Gfn gfn = gfn_of(r.guest_physical);
+  if (r.status == cpu::WalkStatus::kEptViolation && is_paging(d.p2m->get(gfn).type)) {
+    mem_paging::populate(*this, d, gfn);
+    return false;
   }
-  return false;
+  if (r.status != cpu::WalkStatus::kOk || !memory.contains(r.physical, 1)) return false;
+  out = r.physical;
+  if (!write) return true;
+  if (is_discard_write(d.p2m->get(gfn).type)) {
+    if (discard) *discard = true;
+    return discard != nullptr;
+  }
+  const P2mEntry e = physmap::get(*this, d, gfn.value, physmap::kWrite);
+  if (is_shared(e.type)) return false;  // no memory for a copy
+  out = address_of(e.mfn) + (out.value & kPageMask);
+  log_dirty::mark(d, gfn);
+  return true;
 }
 
 bool Hypervisor::copy_from_guest(Vcpu& v, std::uint64_t linear, void* out, std::uint64_t size) {
@@ -69,7 +96,7 @@ bool Hypervisor::copy_to_guest(Vcpu& v, std::uint64_t linear, const void* in, st
 
 std::optional<Mfn> Hypervisor::ram_frame(Domain& d, std::uint64_t gfn) {
   const P2mEntry e = physmap::get(*this, d, gfn, physmap::kWrite);
-  if (e.type != P2mType::kRamRw) return std::nullopt;
+  if (!is_changeable(e.type)) return std::nullopt;
   return e.mfn;
 }
 

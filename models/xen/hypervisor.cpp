@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "models/xen/mm/ept_sync.h"
+#include "models/xen/mm/sharing.h"
 #include "sim/base/error.h"
 #include "sim/base/expects.h"
 
@@ -36,7 +38,18 @@ void describe(HypervisorConfig& c, config::Visitor& v) {
      "Xen: CONFIG_VERBOSE_DEBUG=n"});
   v(c.ept_1gb, {"ept_1gb", "", "use 1 GiB EPT entries", "Xen: hap_1gb"});
   v(c.ept_2mb, {"ept_2mb", "", "use 2 MiB EPT entries", "Xen: hap_2mb"});
-  v(c.ept_ad, {"ept_ad", "", "EPT accessed and dirty bits", "Xen: ept=ad"});
+  v(c.ept_ad, {"ept_ad", "", "use EPT accessed and dirty flags, where log-dirty mode needs them", "Xen: ept=ad"});
+  v(c.ept_coalesce, {"ept_coalesce", "", "join shattered EPT entries when log-dirty mode ends",
+                     "Xen 4.17 does not: they stay shattered"});
+  v(c.log_dirty, {"log_dirty", "",
+                  "how log-dirty mode finds writes: write-protect, ept-d (dirty flags of EPT), pml "
+                  "(page-modification log); without "
+                  "what it needs: write-protect",
+                  "Xen 4.17: ept=pml, else write protection; never ept-d"});
+  v(c.mem_sharing, {"mem_sharing", "", "page sharing (CONFIG_MEM_SHARING): XENMEM_sharing_op",
+                    "Xen: CONFIG_MEM_SHARING=n, as in Debian's build"});
+  v(c.mem_paging, {"mem_paging", "", "paging of guests by dom0 (CONFIG_MEM_PAGING): XENMEM_paging_op",
+                   "Xen: CONFIG_MEM_PAGING=n, as in Debian's build"});
   v(c.ple, {"ple", "", "PAUSE-loop exiting", "Xen: VMX default"});
   v(c.ple_gap, {"ple_gap", "cycles", "PAUSE-loop gap", "Xen: ple_gap=128"});
   v(c.ple_window, {"ple_window", "cycles", "PAUSE-loop window", "Xen: ple_window=4096"});
@@ -49,6 +62,7 @@ Hypervisor::Hypervisor(const HypervisorConfig& cfg, memory::PhysicalMemory& mem,
       memory(mem),
       tracer(t),
       frames(mem, heap),
+      sharing(std::make_unique<Sharing>(*this)),
       cost(cfg.path_cost),
       policy(sched::make_policy(cfg.scheduler, cfg.schedulers, static_cast<unsigned>(cpus.size()), *this, seed)),
       tsc_hz(cpus.front()->core.config.tsc_hz) {
@@ -209,6 +223,8 @@ void Hypervisor::handle_host_vector(PcpuState& c, std::uint8_t vector) {
     tracer.ipi_receive(p.index, p.core.now, p.index, vector);
     c.schedule_pending |= c.tickled;
     c.tickled = false;
+  } else if (vector == kInvalidateEptVector) {
+    tracer.ipi_receive(p.index, p.core.now, p.index, vector);
   } else if (vector == kLocalTimerVector) {
     c.programmed = kNever;  // it has fired; program_timer() sets the next
   }
@@ -348,6 +364,7 @@ void Hypervisor::enter_guest(PcpuState& c, Vcpu& v) {
   prepare_injection(c, v);
   if (c.schedule_pending || !c.current) return;
   update_time_info(v);
+  ept_sync::before_entry(*this, c, v.domain);
   cpu::Core& core = c.pcpu->core;
   close_exit(v);
   tracer.vmentry(c.pcpu->index, now());

@@ -37,7 +37,7 @@
 namespace xensim::xen {
 
 // Host vectors (Xen's asm-x86/irq-vectors.h).
-inline constexpr std::uint8_t kLocalTimerVector = 0xfa, kEventCheckVector = 0xfc;
+inline constexpr std::uint8_t kLocalTimerVector = 0xfa, kInvalidateEptVector = 0xfb, kEventCheckVector = 0xfc;
 
 // When the heap's pages are cleared first (bootscrub=).
 enum class BootScrub : std::uint8_t { kOff, kOn, kIdle };
@@ -60,11 +60,15 @@ struct HypervisorConfig {
   bool verbose_debug = false;
   bool ept_1gb = true, ept_2mb = true, ept_ad = true, ple = true;
   std::uint32_t ple_gap = 128, ple_window = 4096;
+  LogDirtyMechanism log_dirty = LogDirtyMechanism::kPageModificationLog;
+  bool ept_coalesce = false;
+  bool mem_sharing = false, mem_paging = false;
   PathCostConfig path_cost;
 };
 void describe(HypervisorConfig& c, config::Visitor& v);
 
 struct Arguments;
+class Sharing;
 
 // Per pCPU, Xen's side.
 struct PcpuState {
@@ -112,6 +116,7 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   trace::Tracer& tracer;
   Heap heap;
   FrameTable frames;
+  const std::unique_ptr<Sharing> sharing;
   PathCost cost;
   std::unique_ptr<sched::Policy> policy;
   std::vector<PcpuState> pcpus;
@@ -146,6 +151,8 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   unsigned node_of(sched::PcpuId p) const { return node_of_pcpu_[p]; }
   TimerId add_timer(sched::PcpuId pcpu, Cycles deadline, TimerAction action, std::uint64_t data);
   void remove_timer(TimerId& id);
+  // An interrupt for Xen on another pCPU.
+  void send_host_ipi(sched::PcpuId target, std::uint8_t vector);
   // A vCPU's TSC at a core time.
   std::uint64_t guest_tsc(const Vcpu& v, Cycles at) const { return at + v.tsc_offset; }
 
@@ -250,6 +257,8 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   // Something waits that a long hypercall should let through; and how it does so: the guest calls again.
   bool hypercall_preempted();
   void continue_hypercall(bool wide, std::uint64_t first_argument);
+  // With the arguments as they are.
+  void repeat_hypercall() { continue_hypercall_ = true; }
   // The domain's p2m changed: no pCPU may use what it cached of it.
   void flush_domain(Domain& d);
   // A frame leaves its place in the domain: registered areas in it, which hold no reference, are no more.
@@ -346,7 +355,6 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   void runstate_change(Vcpu& v, Runstate to);
   void close_exit(Vcpu& v);
   void idle_runstate_change(PcpuState& c, Runstate to);
-  void send_host_ipi(sched::PcpuId target, std::uint8_t vector);
   trace::VcpuId trace_id(const Vcpu& v) const { return {v.domain.domid, static_cast<std::uint16_t>(v.id)}; }
 
   PcpuState* active_ = nullptr;

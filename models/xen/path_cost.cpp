@@ -68,6 +68,21 @@ constexpr std::array<PathRow, kPaths> kTable{{
     {"ipi", 120, "send_IPI_mask()", "uncalibrated"},
     {"model_hypercall", 1328, "dom0 enters and leaves Xen", "capture: common parts 1028 + 300"},
     {"domctl", 2000, "XEN_DOMCTL_* and XEN_SYSCTL_*, without what depends on size", "uncalibrated"},
+    {"invept", 150, "INVEPT before a VM entry", "uncalibrated"},
+    {"ept_misconfiguration", 1200, "walk to a lazily changed EPT entry", "uncalibrated"},
+    {"p2m_recalculate_table", 9000, "types of 512 EPT entries", "uncalibrated"},
+    {"p2m_change_type", 900, "one page from log-dirty to read-write, and its bit", "uncalibrated"},
+    {"shatter", 6000, "a large EPT entry becomes 512 smaller ones", "uncalibrated"},
+    {"ept_scan_table", 1600, "512 EPT entries read for their dirty flags", "uncalibrated"},
+    {"pml_full", 400, "page-modification log full, without its entries", "uncalibrated"},
+    {"log_dirty_op", 3000, "XEN_DOMCTL_shadow_op without the bitmap", "uncalibrated"},
+    {"log_dirty_leaf", 2500, "4 KiB of the dirty bitmap copied out and cleared", "uncalibrated"},
+    {"nominate", 1500, "a page becomes sharable", "uncalibrated"},
+    {"share_pages", 1800, "two nominated pages become one", "uncalibrated"},
+    {"unshare", 2000, "a shared page gets a frame of its own, without the copy", "uncalibrated"},
+    {"copy_page", 600, "4 KiB from frame to frame", "uncalibrated"},
+    {"vm_event", 900, "a vm_event request put or a response taken", "uncalibrated"},
+    {"mem_access", 700, "access rights of one page", "uncalibrated"},
 }};
 
 }  // namespace

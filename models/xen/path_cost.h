@@ -71,6 +71,21 @@ enum class Path : std::uint8_t {
   kIpi,             // send
   kModelHypercall,  // dom0's own system call and hypercall entry
   kDomctl,          // XEN_DOMCTL_* and XEN_SYSCTL_*, without what depends on size
+  kInvept,
+  kEptMisconfiguration,  // a lazily changed entry, without the tables
+  kP2mRecalculateTable,  // 512 entries of it
+  kP2mChangeType,        // one page: log-dirty to read-write, with its bit in the bitmap
+  kShatter,              // a large page becomes 512 entries
+  kEptScanTable,         // 512 entries read for their dirty flags
+  kPmlFull,              // the exit, without the entries
+  kLogDirtyOp,           // enable, disable, peek, clean, without the bitmap
+  kLogDirtyLeaf,         // a page of the bitmap copied out
+  kNominate,
+  kSharePages,  // two nominated pages
+  kUnshare,     // without the copy
+  kCopyPage,    // 4 KiB
+  kVmEvent,     // a request put, or a response taken
+  kMemAccess,   // the rights of one page set or looked up
   kCount
 };
 inline constexpr unsigned kPaths = static_cast<unsigned>(Path::kCount);

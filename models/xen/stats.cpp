@@ -15,7 +15,7 @@ std::string exit_name(unsigned reason) {
     n[15] = "rdpmc", n[16] = "rdtsc", n[18] = "vmcall", n[28] = "cr_access", n[29] = "mov_dr", n[30] = "io";
     n[31] = "msr_read", n[32] = "msr_write", n[36] = "mwait", n[39] = "monitor", n[40] = "pause";
     n[44] = "apic_access", n[48] = "ept_violation", n[49] = "ept_misconfiguration", n[52] = "preemption_timer";
-    n[54] = "wbinvd", n[55] = "xsetbv";
+    n[54] = "wbinvd", n[55] = "xsetbv", n[62] = "pml_full";
     return n;
   }();
   return reason < kNames.size() && kNames[reason] ? kNames[reason] : "reason_" + std::to_string(reason);
@@ -132,6 +132,27 @@ void Hypervisor::add_stats(stats::Group& root) {
   for (auto& [domid, d] : domains) add_domain_stats(*d);
 }
 
+namespace {
+
+void add_mm_stats(stats::Group& domain, Domain& d) {
+  stats::Group& g = domain.group("mm", "its memory management");
+  g.add("ept_syncs", "count", "changes of its EPT that were made known to pCPUs", &d.mm_stats.ept_syncs);
+  g.add("ept_sync_ipis", "count", "interrupts that took", &d.mm_stats.ept_sync_ipis);
+  g.add("recalculated_tables", "count", "EPT tables changed lazily", &d.mm_stats.recalculated_tables);
+  g.add("shared_pages", "pages", "guest frames that are shared", &d.shared_pages);
+  g.add("paged_pages", "pages", "guest frames that dom0 paged out", &d.paged_pages);
+  stats::Group& l = g.group("log_dirty", "log-dirty mode");
+  const LogDirty::Stats& s = d.log_dirty->stats();
+  l.add("write_faults", "count", "pages found by a write fault", &s.write_faults);
+  l.add("log_entries", "count", "pages found in page-modification logs", &s.log_entries);
+  l.add("log_drains", "count", "times that a log was emptied", &s.log_drains);
+  l.add("tables_scanned", "count", "EPT tables read for dirty flags", &s.tables_scanned);
+  l.add("looks", "count", "times the bitmap was asked for", &s.looks);
+  l.add("failed_allocations", "count", "marks lost for want of a page", &s.failed_allocations);
+}
+
+}  // namespace
+
 void Hypervisor::add_domain_stats(Domain& d) {
   stats::Group& g = domains_stats_->group(std::to_string(d.domid), "a domain");
   g.add_text("name", "its name", [&d] { return d.name; });
@@ -150,6 +171,7 @@ void Hypervisor::add_domain_stats(Domain& d) {
   memory_stats.add("pod_zero_reclaimed", "pages", "taken back because they were zero", &d.pod.zero_reclaimed);
   memory_stats.add("pod_splintered", "count", "2 MiB entries broken for want of a 2 MiB block", &d.pod.splintered);
   memory_stats.add("pod_sweeps", "count", "emergency sweeps for zero pages", &d.pod.sweeps);
+  if (d.log_dirty) add_mm_stats(g, d);
   for (auto& owned : d.vcpus) {
     Vcpu& v = *owned;
     stats::Group& s = g.group("vcpu", v.id);

@@ -33,11 +33,15 @@ TscScale scale_for(std::uint64_t hz) {
 
 }  // namespace
 
-static void write_area(memory::PhysicalMemory& memory, const GuestArea& a, const void* data, unsigned size) {
+static void write_area(memory::PhysicalMemory& memory, Domain& d, const GuestArea& a, const void* data,
+                       unsigned size) {
   const auto* p = static_cast<const std::uint8_t*>(data);
   const unsigned n = std::min(size, a.first_bytes);
   memory.write_bytes(a.first, {p, n});
-  if (n < size) memory.write_bytes(a.second, {p + n, size - n});
+  log_dirty::mark_frame(d, mfn_of(a.first));
+  if (n == size) return;
+  memory.write_bytes(a.second, {p + n, size - n});
+  log_dirty::mark_frame(d, mfn_of(a.second));
 }
 
 // One stamp at creation serves for ever: the TSC is invariant and common to all pCPUs. Rewritten where Xen
@@ -55,7 +59,8 @@ void Hypervisor::update_time_info(Vcpu& v) {
   t.tsc_shift = scale.shift;
   t.flags = 1;  // PVCLOCK_TSC_STABLE_BIT
   memory.write_bytes(v.vcpu_info + 32, {reinterpret_cast<const std::uint8_t*>(&t), sizeof t});
-  if (v.time_area.valid) write_area(memory, v.time_area, &t, sizeof t);
+  log_dirty::mark_frame(v.domain, mfn_of(v.vcpu_info));
+  if (v.time_area.valid) write_area(memory, v.domain, v.time_area, &t, sizeof t);
 }
 
 void Hypervisor::init_wallclock(Domain& d) {
@@ -73,7 +78,7 @@ void Hypervisor::update_runstate_area(Vcpu& v) {
     r.state = static_cast<int>(v.runstate);
     r.state_entry_time = ns(v.runstate_entry);
     for (unsigned i = 0; i < 4; ++i) r.time[i] = ns(times[i]);
-    write_area(memory, v.runstate_area, &r, sizeof r);
+    write_area(memory, v.domain, v.runstate_area, &r, sizeof r);
   } else {
     std::array<std::uint32_t, 11> r{};  // state, entry time, 4 times; 44 bytes without the padding
     r[0] = static_cast<std::uint32_t>(v.runstate);
@@ -83,7 +88,7 @@ void Hypervisor::update_runstate_area(Vcpu& v) {
       const std::uint64_t n = ns(times[i]);
       std::memcpy(&r[3 + 2 * i], &n, 8);
     }
-    write_area(memory, v.runstate_area, r.data(), sizeof r);
+    write_area(memory, v.domain, v.runstate_area, r.data(), sizeof r);
   }
 }
 

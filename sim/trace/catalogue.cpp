@@ -166,6 +166,11 @@ constexpr EventInfo kCatalogue[] = {
     {kMigrate, "migrate", "xensim", kTimed, "v:vcpu from_pcpu to_pcpu"},
     {kCounterValue, "counter", "xensim", kTimed, "counter q:value"},
     {kMark, "mark", "xensim", kTimed, "mark"},
+    {kLogDirty, "log_dirty", "xensim", kTimed, "domid op dirty"},
+    {kPmlDrain, "pml_drain", "xensim", kTimed, "v:vcpu entries"},
+    {kEptSync, "ept_sync", "xensim", kTimed, "domid pcpus"},
+    {kShare, "share", "xensim", kTimed, "domid q:gfn references"},
+    {kUnshare, "unshare", "xensim", kTimed, "domid q:gfn copied"},
     {kUnlistedExit, "unlisted_vmexit", "xensim", kTimed, "reason q:rip"},
 };
 

@@ -32,6 +32,11 @@ enum InternalEvent : std::uint32_t {
   kCounterValue = kInternal + 14,    // counter number, value (2 words)
   kUnlistedExit = kInternal + 16,    // a VM exit whose reason xenalyze refuses: reason, rip (2 words)
   kMark = kInternal + 15,            // mark number (Tracer::name_mark)
+  kLogDirty = kInternal + 32,        // domid, XEN_DOMCTL_SHADOW_OP_*, pages dirty
+  kPmlDrain = kInternal + 33,        // domid:16|vcpu:16, entries
+  kEptSync = kInternal + 34,         // domid, pCPUs interrupted
+  kShare = kInternal + 35,           // domid, gfn (2 words), references to the frame
+  kUnshare = kInternal + 36,         // domid, gfn (2 words), whether a copy was made
 };
 
 }  // namespace xensim::trace

@@ -253,6 +253,21 @@ class Tracer {
   void migrate(PcpuId p, Cycles t, VcpuId v, PcpuId from, PcpuId to) {
     timed(p, t, kMigrate, v.packed(), word(from), word(to));
   }
+  void log_dirty(PcpuId p, Cycles t, std::uint16_t domid, std::uint32_t op, std::uint32_t dirty) {
+    timed(p, t, kLogDirty, word(domid), op, dirty);
+  }
+  void pml_drain(PcpuId p, Cycles t, VcpuId v, std::uint32_t entries) {
+    timed(p, t, kPmlDrain, v.packed(), entries);
+  }
+  void ept_sync(PcpuId p, Cycles t, std::uint16_t domid, unsigned pcpus) {
+    timed(p, t, kEptSync, word(domid), word(pcpus));
+  }
+  void share(PcpuId p, Cycles t, std::uint16_t domid, std::uint64_t gfn, std::uint32_t references) {
+    timed(p, t, kShare, word(domid), low(gfn), high(gfn), references);
+  }
+  void unshare(PcpuId p, Cycles t, std::uint16_t domid, std::uint64_t gfn, bool copied) {
+    timed(p, t, kUnshare, word(domid), low(gfn), high(gfn), word(copied));
+  }
   void counter(PcpuId p, Cycles t, unsigned counter, std::uint64_t value) {
     timed(p, t, kCounterValue, word(counter), low(value), high(value));
   }

@@ -40,8 +40,14 @@ struct EptLeaf {
 class Walk {
  public:
   Walk(const PagingContext& context, const memory::PhysicalMemory& memory, std::uint64_t linear, Access access,
-       View view, bool check_rights)
-      : c_(context), memory_(memory), linear_(linear), access_(access), view_(view), check_rights_(check_rights) {}
+       View view, bool check_rights, const SecondStage* second_stage = nullptr)
+      : c_(context),
+        memory_(memory),
+        linear_(linear),
+        access_(access),
+        view_(view),
+        check_rights_(check_rights),
+        second_stage_(second_stage) {}
 
   WalkResult r;
 
@@ -106,6 +112,7 @@ class Walk {
 
   // needed: kQualRead/Write/Fetch bits, at once what rights are asked for and what a violation reports.
   bool ept(std::uint64_t address, std::uint64_t needed, std::uint64_t final_bit, EptLeaf& out) {
+    if (second_stage_) return by_software(address, out);
     const bool track = c_.eptp & 0x40;
     std::uint64_t table = c_.eptp & table_mask();
     std::uint64_t rights = kEptRights;
@@ -138,6 +145,13 @@ class Walk {
       out.dirty = !track || (needed & kQualWrite) || (e & kEptDirty);
       return true;
     }
+  }
+
+  bool by_software(std::uint64_t address, EptLeaf& out) {
+    PhysAddr physical;
+    if (!second_stage_->translate(GuestPhysAddr(address), physical)) return ept_violation(address, 0, 0, 0);
+    out = {physical.value, kPageShift, kEptRights, true};
+    return true;
   }
 
   bool ept_violation(std::uint64_t address, std::uint64_t needed, std::uint64_t final_bit, std::uint64_t rights) {
@@ -266,6 +280,7 @@ class Walk {
   Access access_;
   View view_;
   bool check_rights_;
+  const SecondStage* second_stage_;
   std::uint64_t qualification_ = 0;
 };
 
@@ -289,6 +304,13 @@ bool access_allowed(const PagingContext& c, Access access, View view, bool writa
 WalkResult walk(const PagingContext& context, const memory::PhysicalMemory& memory, LinearAddr linear,
                 Access access, View view) {
   Walk w(context, memory, linear.value, access, view, true);
+  w.linear();
+  return w.r;
+}
+
+WalkResult walk_by_software(const PagingContext& context, const memory::PhysicalMemory& memory, LinearAddr linear,
+                            Access access, View view, const SecondStage& second_stage) {
+  Walk w(context, memory, linear.value, access, view, true, &second_stage);
   w.linear();
   return w.r;
 }

@@ -74,6 +74,17 @@ WalkResult walk(const PagingContext& context, const memory::PhysicalMemory& memo
 // timing models, which look later, when the privilege level may have changed.
 WalkResult walk_unchecked(const PagingContext& context, const memory::PhysicalMemory& memory, LinearAddr linear,
                           Access access);
+// What stands in EPT's place when a hypervisor walks a guest's tables by software.
+class SecondStage {
+ public:
+  virtual ~SecondStage() = default;
+  // Where a guest-physical byte is; false: nowhere.
+  virtual bool translate(GuestPhysAddr a, PhysAddr& out) const = 0;
+};
+// The guest's tables decide, the second stage says where they and the page are. What it does not find is an EPT
+// violation without a qualification.
+WalkResult walk_by_software(const PagingContext& context, const memory::PhysicalMemory& memory, LinearAddr linear,
+                            Access access, View view, const SecondStage& second_stage);
 // Guest-physical → host-physical through EPT alone (the second half of the walk). Bits 7 and 8 of an EPT
 // violation's qualification are clear: there is no linear address.
 WalkResult walk_ept(const PagingContext& context, const memory::PhysicalMemory& memory, GuestPhysAddr address,

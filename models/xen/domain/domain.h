@@ -12,8 +12,10 @@
 #include "models/cpu/cpuid.h"
 #include "models/xen/domain/vcpu.h"
 #include "models/xen/event/event_channel.h"
+#include "models/xen/mm/log_dirty.h"
 #include "models/xen/mm/p2m.h"
 #include "models/xen/mm/pod.h"
+#include "models/xen/mm/vm_event.h"
 #include "models/xen/public.h"
 #include "models/xen/sched/policy.h"
 #include "models/xen/xsm/role.h"
@@ -44,6 +46,11 @@ constexpr std::uint64_t paging_pages(std::uint64_t vcpus, std::uint64_t ram_page
   return 256 * vcpus + 2 * ((ram_pages + 255) / 256);
 }
 
+// What memory management did for a domain.
+struct MmStats {
+  std::uint64_t ept_syncs = 0, ept_sync_ipis = 0, recalculated_tables = 0;
+};
+
 struct Domain {
   Domain(domid_t domain_id, DomainKind k) : domid(domain_id), kind(k) {}
 
@@ -57,6 +64,14 @@ struct Domain {
 
   // Memory.
   std::unique_ptr<P2m> p2m;
+  std::unique_ptr<LogDirty> log_dirty;  // where there is a p2m
+  std::vector<bool> stale_ept;          // by pCPU: INVEPT before the next VM entry
+  MmStats mm_stats;
+  bool mem_sharing_enabled = false;
+  std::uint64_t shared_pages = 0;  // of its guest frames
+  std::uint64_t paged_pages = 0;   // that dom0 paged out
+  bool access_required = false;    // a forbidden access without a listener crashes it
+  VmEventRings vm_events;
   std::uint64_t max_pages = 0;  // XEN_DOMCTL_max_mem
   pod::State pod;
   std::uint64_t node_affinity = ~std::uint64_t{0};  // NUMA nodes that its memory should come from, a bit each

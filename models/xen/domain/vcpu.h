@@ -30,7 +30,8 @@ using trace::Runstate;
 
 // Why a vCPU may not run (Xen's pause flags, _VPF_* of sched.h). Zero: runnable.
 inline constexpr std::uint32_t kPauseBlocked = 1, kPauseBlockedInPoll = 2, kPauseDown = 4, kPausePaused = 8,
-                               kPauseShutdown = 16;
+                               kPauseShutdown = 16, kPauseVmEvent = 1 << 12, kPausePagingRing = 1 << 13,
+                               kPauseMonitorRing = 1 << 14, kPauseSharingRing = 1 << 15;
 
 // A range of guest memory that Xen writes by itself (registered areas). It may cross a page; each part is pinned
 // to the frame that it had at registration.
@@ -102,6 +103,7 @@ struct Vcpu {
   std::vector<sched::PcpuId> hard_affinity, soft_affinity;  // ascending; never empty
 
   std::uint32_t pause_flags = kPauseDown;
+  unsigned vm_event_pauses = 0;  // requests that wait for an answer
   bool runnable() const { return pause_flags == 0; }
   bool asleep = true;   // the policy has been told that it may not run
   bool parked = false;  // runnable, but the policy does not let it run (Xen's _VPF_parked)

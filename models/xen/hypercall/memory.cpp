@@ -1,6 +1,10 @@
 // __HYPERVISOR_memory_op: which sub-operation. What each does is in the files that memory_op.h names.
 #include "models/xen/hypercall/memory_op.h"
 #include "models/xen/hypervisor.h"
+#include "models/xen/mm/ept_sync.h"
+#include "models/xen/mm/mem_access.h"
+#include "models/xen/mm/mem_paging.h"
+#include "models/xen/mm/sharing.h"
 
 namespace xensim::xen {
 
@@ -76,6 +80,8 @@ long Hypervisor::do_memory_op(Vcpu& v, const Arguments& args) {
       return reserved_device_memory(c);
     case XENMEM_acquire_resource:
       return acquire_resource(c);
+    case XENMEM_access_op:
+      return mem_access::access_op(*this, v, args);
     default:
       break;
   }
@@ -93,17 +99,20 @@ long Hypervisor::do_memory_op(Vcpu& v, const Arguments& args) {
     case XENMEM_machphys_compat_mfn_list:
       return machphys_frames(c);
     case XENMEM_get_sharing_freed_pages:
+      return static_cast<long>(sharing->saved_frames());
     case XENMEM_get_sharing_shared_pages:
-      return 0;
+      return static_cast<long>(sharing->shared_frames());
+    case XENMEM_sharing_op:
+      return sharing->sharing_op(v, args);
+    case XENMEM_paging_op:
+      return mem_paging::paging_op(*this, v, args);
     default:
       return -kEnosys;  // machine_memory_map and machphys_mapping among them: not for HVM guests
   }
 }
 
 // The domain's translations changed: every pCPU drops what it cached of them.
-void Hypervisor::flush_domain(Domain& d) {
-  for (PcpuState& c : pcpus) c.pcpu->core.mmu.invept(1, d.p2m->eptp());
-}
+void Hypervisor::flush_domain(Domain& d) { ept_sync::sync_domain(*this, d); }
 
 // Whether something waits that Xen would interrupt a long hypercall for (hypercall_preempt_check).
 bool Hypervisor::hypercall_preempted() {

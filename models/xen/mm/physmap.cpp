@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "models/xen/hypervisor.h"
+#include "models/xen/mm/mem_paging.h"
 #include "models/xen/mm/pod.h"
+#include "models/xen/mm/sharing.h"
 #include "models/xen/xsm/xsm.h"
 
 namespace xensim::xen::physmap {
@@ -98,6 +100,7 @@ P2mEntry get(Hypervisor& hv, Domain& d, std::uint64_t gfn, Query q) {
   P2mEntry e = d.p2m->get(Gfn(gfn));
   // Each populates, or breaks a larger entry into smaller ones.
   while (q.allocate && is_pod(e.type) && pod::demand_populate(hv, d, gfn, e.order)) e = d.p2m->get(Gfn(gfn));
+  if (q.unshare && is_shared(e.type) && hv.sharing->unshare_for_access(d, Gfn(gfn))) e = d.p2m->get(Gfn(gfn));
   return e;
 }
 
@@ -126,6 +129,8 @@ long add_page(Hypervisor& hv, Domain& d, std::uint64_t gfn, Mfn m, unsigned orde
       hv.frames.set_gfn(e.mfn, gfn + i);
   }
   pod::entries_replaced(d, pod);
+  if (d.log_dirty->on())
+    for (std::uint64_t i = 0; i < n; ++i) d.log_dirty->mark(Gfn(gfn + i));
   trace_entry(hv, d, gfn, m, type, order);
   hv.flush_domain(d);
   return whole ? 0 : -kEnomem;
@@ -149,10 +154,15 @@ long remove_page(Hypervisor& hv, Domain& d, std::uint64_t gfn, Mfn m, unsigned o
 }
 
 long free_page(Hypervisor& hv, Domain& d, std::uint64_t gfn) {
-  const P2mEntry e = d.p2m->get(Gfn(gfn));
+  P2mEntry e = d.p2m->get(Gfn(gfn));
   if (is_empty(e.type)) return -kEnoent;
   if (e.type == P2mType::kMmioDirect) return -kEperm;
+  if (is_paging(e.type) && e.type != P2mType::kRamPagingOut) return mem_paging::free_page(hv, d, Gfn(gfn));
   if (!mfn_valid(hv, e.mfn)) return -kEinval;
+  if (is_shared(e.type)) {
+    if (!hv.sharing->unshare_for_access(d, Gfn(gfn))) return -kEnomem;
+    e = d.p2m->get(Gfn(gfn));
+  }
   const Mfn m = e.mfn;
   // Also what is granted or foreign there: it is not this domain's to give.
   if (!hv.frames.get_page(m, d.domid)) return -kEnxio;

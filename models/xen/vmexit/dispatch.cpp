@@ -1,6 +1,7 @@
 // What Xen does on each VM exit. Exit by exit the behaviour of vmx_vmexit_handler (Xen 4.17): instructions are
 // emulated against the guest's state, which the core still holds where the VMCS does not cover it.
 #include "models/xen/hypervisor.h"
+#include "models/xen/mm/nested_page_fault.h"
 
 namespace xensim::xen {
 
@@ -136,7 +137,12 @@ void Hypervisor::handle_exit(PcpuState& c, Vcpu& v) {
       cost.charge(p, Path::kXsetbv);
       inject_exception(v, cpu::kGp, 0);
       break;
+    case R::kPmlFull:
+      cost.charge(p, Path::kPmlFull);
+      v.domain.log_dirty->drain(v);
+      break;
     case R::kEptMisconfiguration:
+      if (handle_misconfiguration(*this, v, Gfn(x.guest_physical >> kPageShift))) break;
       crash_domain(v.domain, "EPT misconfiguration at guest-physical address " + std::to_string(x.guest_physical));
       break;
     case R::kTaskSwitch:

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "models/xen/hypervisor.h"
+#include "models/xen/mm/nested_page_fault.h"
 #include "models/xen/mm/physmap.h"
 
 namespace xensim::xen {
@@ -26,12 +27,8 @@ void Hypervisor::exit_ept_violation(PcpuState& c, Vcpu& v) {
   tracer.npf(c.pcpu->index, x.guest_physical, e.mfn.value, static_cast<std::uint32_t>(x.qualification),
              static_cast<std::uint32_t>(e.type));
   tracer.p2m_fault(c.pcpu->index, now(), trace_id(v), gfn, static_cast<std::uint32_t>(x.qualification), e.order);
-  // Rights may have been restored by another vCPU since.
   if (v.domain.shutdown) return;  // it was to be populated, and could not
-  if (is_ram(e.type) && !(write && is_discard_write(e.type)) && !is_paging(e.type)) {
-    c.pcpu->core.mmu.invept(1, v.domain.p2m->eptp());
-    return;
-  }
+  if (handle_memory_fault(*this, v, x)) return;
   if (!is_empty(e.type) && !(write && is_discard_write(e.type))) {
     crash_domain(v.domain, "EPT violation on a page of type " + std::to_string(static_cast<unsigned>(e.type)));
     return;
