@@ -215,6 +215,7 @@ dom0::DomainSpec check_domain(const ScenarioConfig& scenario, const DomainFile& 
   spec.parameters.scheduling = {d.cpu_weight, d.cap};
   spec.parameters.max_pages = spec.plan.max_pages;
   spec.parameters.ram_pages = spec.plan.pages;
+  spec.parameters.max_evtchn_port = d.max_event_channels;
   for (unsigned i = 0; i < d.maxvcpus; ++i) {
     if (!d.cpus.empty())
       spec.parameters.hard_affinity.push_back(

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "models/xen/event/two_level.h"
 #include "models/xen/hypervisor.h"
 #include "models/xen/mm/allocation.h"
 #include "models/xen/mm/physmap.h"
@@ -56,6 +57,8 @@ Domain& Hypervisor::create_domain(domid_t domid, DomainKind kind, const DomainPa
   d.shared_info = allocate_xen_page(d);
   frames.share_with_guest(d.shared_info, domid);
   d.shared = reinterpret_cast<shared_info_t*>(memory.host(address_of(d.shared_info)));
+  d.events.abi = std::make_unique<event::TwoLevel>(*this, d);
+  d.events.max_port = parameters.max_evtchn_port;
   d.guest_64bit = true;  // until the guest latches its own width
   init_wallclock(d);
   if (kind == DomainKind::kPvh) {
@@ -172,7 +175,7 @@ void Hypervisor::shutdown_domain(Domain& d, ShutdownReason reason) {
     remove_timer(v->apic_timer);
     vcpu_sleep(*v);
   }
-  if (Domain* dom0 = find_domain(0)) send_global_virq(*dom0, VIRQ_DOM_EXC);
+  send_global_virq(VIRQ_DOM_EXC);
 }
 
 void Hypervisor::crash_domain(Domain& d, const std::string& why) {
@@ -199,8 +202,7 @@ void Hypervisor::destroy_domain(domid_t domid) {
   Domain& d = *it->second;
   d.dying = true;
   if (!d.shutdown) shutdown_domain(d, ShutdownReason::kPoweroff);
-  for (std::uint32_t p = 1; p < d.events.ports.size(); ++p)
-    if (d.events.ports[p].state != PortState::kFree) evtchn_close(d, p);
+  event::destroy(*this, d);
   for (auto& v : d.vcpus) {
     expects(v->runstate != Runstate::kRunning);
     policy->remove_unit(v->unit, ns(now()));

@@ -53,6 +53,8 @@ void describe(HypervisorConfig& c, config::Visitor& v) {
   v(c.ple, {"ple", "", "PAUSE-loop exiting", "Xen: VMX default"});
   v(c.ple_gap, {"ple_gap", "cycles", "PAUSE-loop gap", "Xen: ple_gap=128"});
   v(c.ple_window, {"ple_window", "cycles", "PAUSE-loop window", "Xen: ple_window=4096"});
+  v(c.domain_pirqs, {"domain_pirqs", "count", "physical interrupts that a domain can bind to event channels",
+                     "Xen: 24 GSIs and extra_guest_irqs=32"});
   v(c.path_cost, {"path_cost", "", "what Xen's own code costs", "docs/costs.md"});
 }
 
@@ -270,7 +272,7 @@ void Hypervisor::fire(PcpuState& c, const TimerEntry& e) {
       v->poll = {};
       if (v->pause_flags & kPauseBlockedInPoll) {
         v->pause_flags &= ~(kPauseBlockedInPoll | kPauseBlocked);
-        v->poll_ports.clear();
+        v->poll_port = 0;
         vcpu_wake(*v);
       }
       break;

@@ -63,6 +63,7 @@ struct HypervisorConfig {
   LogDirtyMechanism log_dirty = LogDirtyMechanism::kPageModificationLog;
   bool ept_coalesce = false;
   bool mem_sharing = false, mem_paging = false;
+  std::uint32_t domain_pirqs = 56;
   PathCostConfig path_cost;
 };
 void describe(HypervisorConfig& c, config::Visitor& v);
@@ -102,6 +103,7 @@ struct DomainParametersForCreate {
   std::vector<std::vector<sched::PcpuId>> soft_affinity;  // likewise
   std::uint64_t max_pages = 0;
   std::uint64_t ram_pages = 0;  // that its physmap has room for, by which its paging pool is sized; 0: max_pages
+  std::uint32_t max_evtchn_port = 1023;
 };
 
 class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
@@ -210,24 +212,27 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   void park(sched::UnitId unit, bool parked) override;
   void trace(sched::PcpuId pcpu, unsigned event, std::span<const std::uint32_t> words) override;
 
-  // --- Events (event/).
+  // --- Events (event/; more operations in event/event_channel.h). Results are EVTCHNOP_*'s.
   // Sets a port pending and tells its vCPU.
   void event_set_pending(Domain& d, std::uint32_t port);
-  void send_global_virq(Domain& d, std::uint32_t virq);
+  // To the domain that handles it, dom0 unless another was named.
+  void send_global_virq(std::uint32_t virq);
   void send_vcpu_virq(Vcpu& v, std::uint32_t virq);
   bool port_pending(const Domain& d, std::uint32_t port) const;
   bool port_masked(const Domain& d, std::uint32_t port) const;
-  void clear_pending(Domain& d, std::uint32_t port);
   bool upcall_pending(const Vcpu& v) const;
-  // The vCPU's upcall must reach it (its vcpu_info says pending).
+  // Sets the vCPU's upcall byte and, unless it was set, tells the vCPU.
   void assert_upcall(Vcpu& v);
   // A model domain's program consumes a pending event of its port.
   bool model_take_event(Domain& d, std::uint32_t port);
+  // DOMID_SELF: d itself. remote need not exist.
   long evtchn_alloc_unbound(Domain& d, domid_t remote, std::uint32_t& port);
   long evtchn_bind_interdomain(Domain& d, domid_t remote, std::uint32_t remote_port, std::uint32_t& port);
   long evtchn_bind_virq(Domain& d, std::uint32_t virq, std::uint32_t vcpu, std::uint32_t& port);
   long evtchn_send(Domain& d, std::uint32_t port);
-  long evtchn_close(Domain& d, std::uint32_t port);
+  // guest: not Xen itself, which alone may close its own ports.
+  long evtchn_close(Domain& d, std::uint32_t port, bool guest = true);
+  std::map<std::uint32_t, domid_t> global_virq_handlers;  // by VIRQ; missing: dom0
 
   // --- Guest memory (guest_memory.cpp): the current vCPU's linear addresses. false: a page is not there.
   bool copy_from_guest(Vcpu& v, std::uint64_t linear, void* out, std::uint64_t size);
@@ -275,6 +280,8 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
                         std::uint64_t cr2 = 0);
   void vlapic_ipi(Vcpu& from, const cpu::IpiMessage& message);
   void vlapic_accept(Vcpu& v, std::uint8_t vector);
+  // A register of the vLAPIC was written (its number, as in x2APIC MSRs): what Xen does beside.
+  void vlapic_written(Vcpu& v, std::uint32_t reg);
 
   // --- Watching a run (a prompt, a test). Called when it has happened; must not change simulated state.
   enum class Happening : std::uint8_t { kVmExit, kContextSwitch, kEvent };
@@ -304,8 +311,10 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   void init_vmcs(Vcpu& v);
   std::uint64_t cr4_host_mask(const Domain& d) const;
   void start_vcpu_at(Vcpu& t, std::uint8_t vector);
-  bool callback_by_vector(const Vcpu& v, std::uint8_t& vector) const;
+  bool callback_by_vector(const Vcpu& v) const;
   bool interrupt_waiting(const Vcpu& v) const;
+  // One that it could take now; of the vCPU that runs here.
+  bool local_events_need_delivery(const Vcpu& v) const;
   void handle_host_vector(PcpuState& c, std::uint8_t vector);
   // hypercall/
   long do_memory_op(Vcpu& v, const Arguments& args);
@@ -321,8 +330,6 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   long set_hvm_param(Vcpu& v, Domain& d, std::uint32_t index, std::uint64_t value);
   long register_vcpu_info(Vcpu& v, std::uint64_t gfn, std::uint32_t offset);
   long initialise_vcpu(Vcpu& caller, Vcpu& t, std::uint64_t arg);
-  long bind_port_to_vcpu(Domain& d, std::uint32_t port, std::uint32_t vcpu);
-  long unmask_port(Domain& d, std::uint32_t port);
   bool pin_area(Vcpu& v, std::uint64_t linear, unsigned size, GuestArea& area);
   // vmexit/
   void yield(Vcpu& v);
@@ -330,7 +337,6 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   cpu::CpuidRegisters xen_cpuid_leaf(const Vcpu& v, std::uint32_t leaf, std::uint32_t subleaf) const;
   std::uint32_t port_read(Vcpu& v, std::uint16_t port, unsigned size);
   void port_write(Vcpu& v, std::uint16_t port, unsigned size, std::uint32_t value);
-  void vlapic_changed(Vcpu& v, bool was_enabled);
   void latch_guest_width(Vcpu& v);
   void exit_hlt(PcpuState& c, Vcpu& v);
   void exit_io(PcpuState& c, Vcpu& v);

@@ -14,6 +14,12 @@ void Hypervisor::add_program(Vcpu& v, std::unique_ptr<ModelProgram> program) {
   v.model->deadlines.push_back(kNever);
 }
 
+bool Hypervisor::model_take_event(Domain& d, std::uint32_t port) {
+  if (!port_pending(d, port)) return false;
+  d.events.abi->clear_pending(port);
+  return true;
+}
+
 namespace {
 
 // Programs that wait for what has happened go on. events: an upcall arrived.
@@ -35,7 +41,7 @@ Cycles Hypervisor::run_model(PcpuState& c, Vcpu& v, Cycles until) {
     const bool events = upcall_pending(v);
     if (events) {
       memory.write<std::uint8_t>(v.vcpu_info, 0);
-      memory.write<std::uint64_t>(v.vcpu_info + two_level::selector_offset(v.domain), 0);
+      memory.write<std::uint64_t>(v.vcpu_info + event::selector_offset(v.domain), 0);
     }
     wake_programs(m, now(), events);
 

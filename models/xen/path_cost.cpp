@@ -44,7 +44,8 @@ constexpr std::array<PathRow, kPaths> kTable{{
     {"vm_assist", 140, "VMASST_CMD_*", "capture: vm_assist 1468 - 1328"},
     {"vcpu_op", 2000, "VCPUOP_* other than timers", "uncalibrated"},
     {"set_timer", 6071, "VCPUOP_set_singleshot_timer with timer programming", "capture: vcpu_op 7399 - 1328"},
-    {"event_channel_op", 2000, "EVTCHNOP_* other than send", "uncalibrated"},
+    {"event_channel_op", 4887, "EVTCHNOP_*, its structure copied in, other than send",
+     "capture: set_priority 7198 - 983 for a deeper walk by then - 1328"},
     {"hvm_op", 4883, "HVMOP_*", "capture: hvm_op 6211 - 1328"},
     {"sched_op", 300, "SCHEDOP_* before the scheduler runs", "uncalibrated"},
     {"console_io", 500, "CONSOLEIO_*", "uncalibrated"},
@@ -54,9 +55,17 @@ constexpr std::array<PathRow, kPaths> kTable{{
      "uncalibrated"},
     {"small_hypercall", 80, "xsm_op, physdev_op, xenpmu_op, dm_op, mmuext_op, hypfs_op as PVH guests get them",
      "uncalibrated"},
-    {"event_send", 3038, "EVTCHNOP_send to an idle peer's port, wake included",
-     "capture: evtchn_op 6366 - 1328 - wake"},
-    {"event_deliver", 250, "assert the upcall", "uncalibrated"},
+    {"event_send", 5063, "EVTCHNOP_send to a port that is pending", "capture: 6391 - 1328"},
+    {"event_deliver", 60, "2-level: set the bits of an event", "uncalibrated"},
+    {"event_fifo_deliver", 65, "FIFO: link an event",
+     "capture: a send that wakes nobody 7439 - 7374 to a pending port"},
+    {"event_bind", 5740, "bind a port, without the search, and copy the result back",
+     "capture: bind_virq 13131 - 7374 + 5063 - 4 * 48 - 4887"},
+    {"event_port_scan", 48, "look whether a port is free",
+     "capture: three bind_ipi in a row, 13130, 13179, 13227"},
+    {"event_close", 200, "close one port of a reset", "uncalibrated"},
+    {"event_init_control", 9159, "EVTCHNOP_init_control, the first", "capture: 15374 - 1328 - 4887"},
+    {"event_expand_array", 2285, "EVTCHNOP_expand_array with few ports", "capture: 9483 - 983 - 1328 - 4887"},
     {"interrupt_inject", 200, "vLAPIC scan and VM-entry event set-up", "uncalibrated"},
     {"schedule", 1200, "schedule() without the switch", "uncalibrated"},
     {"context_switch", 2600, "context_switch() with VMCS change", "uncalibrated"},
@@ -124,15 +133,19 @@ void describe(PathCostConfig& c, config::Visitor& v) {
   v(i, {"path_instructions", "", "instructions of each path", "docs/costs.md"});
 }
 
-void PathCost::charge(cpu::Pcpu& pcpu, Path path, std::span<const PhysAddr> lines) {
+void PathCost::charge(cpu::Pcpu& pcpu, Path path, std::span<const PhysAddr> lines,
+                      std::span<const PhysAddr> written) {
   Use& u = use_[static_cast<unsigned>(path)];
   ++u.count;
   if (free()) return;
   Cycles n =
       std::uint64_t{config_.instructions[static_cast<unsigned>(path)]} * config_.cycles_per_100_instructions / 100;
-  if (pcpu.core.timing != cpu::TimingKind::kFunctional)
+  if (pcpu.core.timing != cpu::TimingKind::kFunctional) {
     for (PhysAddr a : lines)
       n += pcpu.core.caches.access(pcpu.index, a, memory::AccessKind::kLoad, pcpu.core.now + n).latency;
+    for (PhysAddr a : written)
+      n += pcpu.core.caches.access(pcpu.index, a, memory::AccessKind::kStore, pcpu.core.now + n).latency;
+  }
   u.cycles += n;
   pcpu.core.advance(n, cpu::CpiCategory::kHypervisor);
 }

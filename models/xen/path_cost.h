@@ -55,16 +55,22 @@ enum class Path : std::uint8_t {
   kSchedOp,
   kConsoleIo,
   kUnknownHypercall,
-  kMulticallEntry,   // one call of a multicall, without what it does
-  kControlOp,        // domctl, sysctl, platform_op
-  kSmallHypercall,   // xsm_op, physdev_op, xenpmu_op, dm_op, mmuext_op, hypfs_op
-  kEventSend,        // set pending, decide, notify
-  kEventDeliver,     // upcall assertion in the target vCPU
-  kInterruptInject,  // vlapic scan and VM-entry event set-up
-  kSchedule,         // pick next
-  kContextSwitch,    // save and load registers, VMCS switch
-  kWake,             // queue a unit and choose a pCPU
-  kTickle,           // choose whom to interrupt, send the IPI
+  kMulticallEntry,    // one call of a multicall, without what it does
+  kControlOp,         // domctl, sysctl, platform_op
+  kSmallHypercall,    // xsm_op, physdev_op, xenpmu_op, dm_op, mmuext_op, hypfs_op
+  kEventSend,         // set pending, decide, notify
+  kEventDeliver,      // 2-level: pending, mask and selector bits, upcall byte
+  kEventFifoDeliver,  // FIFO: word, queue, ready bit, upcall byte
+  kEventBind,         // beside kEventChannelOp: a port gets a state, the result is copied back
+  kEventPortScan,     // per port that is looked at for a free one
+  kEventClose,        // per port of a reset
+  kEventInitControl,  // beside kEventChannelOp
+  kEventExpandArray,  // beside kEventChannelOp
+  kInterruptInject,   // vlapic scan and VM-entry event set-up
+  kSchedule,          // pick next
+  kContextSwitch,     // save and load registers, VMCS switch
+  kWake,              // queue a unit and choose a pCPU
+  kTickle,            // choose whom to interrupt, send the IPI
   kBlock,
   kTimerInterrupt,  // timer softirq, per expiry
   kTimerProgram,
@@ -116,8 +122,10 @@ class PathCost {
  public:
   explicit PathCost(const PathCostConfig& config) : config_(config) {}
 
-  // Charges one execution of a path on a pCPU: its instructions, and a load of each line.
-  void charge(cpu::Pcpu& pcpu, Path path, std::span<const PhysAddr> lines = {});
+  // Charges one execution of a path on a pCPU: its instructions, a load of each line, a store to each of
+  // `written`.
+  void charge(cpu::Pcpu& pcpu, Path path, std::span<const PhysAddr> lines = {},
+              std::span<const PhysAddr> written = {});
   // The same, n times.
   void charge_many(cpu::Pcpu& pcpu, Path path, std::uint64_t n);
   // The hardware's part of leaving and entering a guest.

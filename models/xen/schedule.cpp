@@ -103,7 +103,7 @@ void Hypervisor::vcpu_block(Vcpu& v) {
 void Hypervisor::vcpu_unblock(Vcpu& v) {
   if (!(v.pause_flags & (kPauseBlocked | kPauseBlockedInPoll))) return;
   v.pause_flags &= ~(kPauseBlocked | kPauseBlockedInPoll);
-  v.poll_ports.clear();
+  v.poll_port = 0;
   remove_timer(v.poll);
   vcpu_wake(v);
 }

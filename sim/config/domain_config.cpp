@@ -52,7 +52,6 @@ constexpr std::string_view kIgnored[] = {"acpi",
                                          "irqs",
                                          "keymap",
                                          "localtime",
-                                         "max_event_channels",
                                          "max_grant_frames",
                                          "max_grant_version",
                                          "max_maptrack_frames",
@@ -433,6 +432,12 @@ DomainConfig read_domain_config(const XlFile& file) {
   r.number("cpu_weight", 1, 65535, d.cpu_weight);
   r.number("cap", 0, 65535, d.cap);
   r.text("pool", d.pool);
+  if (r.number("max_event_channels", 0, 0x7fffffff, d.max_event_channels)) {
+    if (d.max_event_channels == 0) d.max_event_channels = 1023;
+    if (d.max_event_channels < 2)
+      r.complain(*file.find("max_event_channels"), "there is no room for the ports of xenstore and console",
+                 "use at least 2");
+  }
 
   read_kernel(r, file, d);
   r.list("disk", false, d.disk);

@@ -51,6 +51,7 @@ struct DomainConfig {
   unsigned cpu_weight = 256;  // 1 … 65535
   unsigned cap = 0;           // percent of one pCPU; 0: none
   std::string pool;
+  unsigned max_event_channels = 1023;  // the highest port
 
   std::vector<std::string> disk;
   std::vector<std::string> vif;

@@ -145,7 +145,7 @@ std::string show_events(const xen::Hypervisor& hv, const xen::Domain& d) {
         append(out, "to d%u port %u", p.remote_domid, p.remote_port);
         break;
       case xen::PortState::kVirq:
-        append(out, "VIRQ %u", p.virq);
+        append(out, "VIRQ %u", p.irq);
         break;
       case xen::PortState::kIpi:
         out += "IPI";

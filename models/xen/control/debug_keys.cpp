@@ -40,7 +40,7 @@ void dump_vcpu(Console& out, const Hypervisor& hv, const Vcpu& v) {
   const std::uint8_t pending = hv.memory.read<std::uint8_t>(v.vcpu_info),
                      mask = v.model ? 0 : hv.memory.read<std::uint8_t>(v.vcpu_info + 1);
   out.line("    VCPU%u: CPU%u [has=%c] poll=%u upcall_pend=%02x upcall_mask=%02x ", v.id, v.processor,
-           v.runstate == Runstate::kRunning ? 'T' : 'F', v.poll_ports.empty() ? 0 : v.poll_ports.front(), pending,
+           v.runstate == Runstate::kRunning ? 'T' : 'F', v.poll_port, pending,
            mask);
   out.line("    pause_count=%u pause_flags=%x",
            (v.pause_flags & kPausePaused ? v.domain.pause_count : 0) + (v.pause_flags & kPauseShutdown ? 1u : 0u),
@@ -88,49 +88,11 @@ void dump_domains(Hypervisor& hv) {
   out.line("Shared frames 0 -- Saved frames 0");
 }
 
-// ECS_*: Xen's own numbers, which are not those that EVTCHNOP_status gives.
-int xen_state(PortState s) {
-  switch (s) {
-    case PortState::kFree:
-      return 0;
-    case PortState::kReserved:
-      return 1;
-    case PortState::kUnbound:
-      return 2;
-    case PortState::kInterdomain:
-      return 3;
-    case PortState::kPirq:
-      return 4;
-    case PortState::kVirq:
-      return 5;
-    case PortState::kIpi:
-      return 6;
-  }
-  return 0;
-}
-
 void dump_events(Hypervisor& hv) {
   Console out(hv);
   out.line("'e' pressed -> dumping event-channel info");
-  for (const auto& [domid, d] : hv.domains) {
-    std::vector<sched::PcpuId> polling;
-    for (const auto& v : d->vcpus)
-      if (v->pause_flags & kPauseBlockedInPoll) polling.push_back(v->id);
-    out.line("Event channel information for domain %u:", domid);
-    out.line("Polling vCPUs: {%s}", sched::PcpuSet(polling).text().c_str());
-    out.line("    port [p/m/s]");
-    for (std::uint32_t port = 1; port < d->events.ports.size(); ++port) {
-      const Port& p = d->events.ports[port];
-      if (p.state == PortState::kFree) continue;
-      std::string tail;
-      if (p.state == PortState::kUnbound) tail = " d=" + std::to_string(p.remote_domid);
-      if (p.state == PortState::kInterdomain)
-        tail = " d=" + std::to_string(p.remote_domid) + " p=" + std::to_string(p.remote_port);
-      if (p.state == PortState::kVirq) tail = " v=" + std::to_string(p.virq);
-      out.line("    %4u [%d/%d/-]: s=%d n=%u x=0%s", port, hv.port_pending(*d, port), hv.port_masked(*d, port),
-               xen_state(p.state), p.notify_vcpu, tail.c_str());
-    }
-  }
+  for (const auto& [domid, d] : hv.domains)
+    for (const std::string& line : event::dump(*d)) out.line("%s", line.c_str());
 }
 
 void dump_grants(Hypervisor& hv) {

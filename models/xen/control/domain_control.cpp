@@ -111,8 +111,7 @@ void resume(Hypervisor& hv, Domain& d) {
 
 long soft_reset(Hypervisor& hv, Domain& d) {
   if (!d.shutdown) return -kEinval;
-  for (std::uint32_t p = 1; p < d.events.ports.size(); ++p)
-    if (d.events.ports[p].state != PortState::kFree) hv.evtchn_close(d, p);
+  while (event::reset(hv, d, true, d.events.next_reset != 0) == -kErestart) continue;
   for (auto& v : d.vcpus) forget_areas(*v);
   resume(hv, d);
   return 0;

@@ -13,6 +13,7 @@
 #include "models/xen/domain/vcpu.h"
 #include "models/xen/event/event_channel.h"
 #include "models/xen/mm/log_dirty.h"
+#include "models/xen/event/upcall.h"
 #include "models/xen/mm/p2m.h"
 #include "models/xen/mm/pod.h"
 #include "models/xen/mm/vm_event.h"
@@ -88,6 +89,8 @@ struct Domain {
 
   // Events.
   EventChannels events;
+  event::CallbackVia callback;
+  event::InterruptLines* interrupt_lines = nullptr;  // of its IOAPIC and PIC; nullptr: it has none
 
   // Life.
   bool created_paused = true;

@@ -155,7 +155,7 @@ struct Vcpu {
   // Events.
   std::uint8_t upcall_vector = 0;
   std::array<std::uint32_t, 24> virq_port{};  // 0: not bound
-  std::vector<std::uint32_t> poll_ports;      // SCHEDOP_poll
+  std::uint32_t poll_port = 0;                // SCHEDOP_poll: the port that ends it; 0: any
 
   // Timers.
   TimerId singleshot{}, periodic{}, poll{}, apic_timer{};

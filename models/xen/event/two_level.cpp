@@ -1,98 +1,66 @@
 #include "models/xen/event/two_level.h"
 
+#include "models/xen/event/upcall.h"
 #include "models/xen/hypervisor.h"
 
-namespace xensim::xen {
+namespace xensim::xen::event {
 
-namespace two_level {
+namespace {
+// Where shared_info has its arrays; the 32-bit layout is not in the headers of a 64-bit build.
+constexpr unsigned kPending = offsetof(shared_info_t, evtchn_pending),
+                   kMask64 = offsetof(shared_info_t, evtchn_mask), kMask32 = kPending + 32 * 4;
+}  // namespace
 
-Bits bits_of(const Domain& d, std::uint32_t port) {
-  const PhysAddr base = address_of(d.shared_info);
-  const unsigned pending = 2048;
-  const unsigned mask = d.guest_64bit ? 2560 : 2176;
-  const unsigned word_bits = d.guest_64bit ? 64 : 32;
-  return {base + pending + port / 8, base + mask + port / 8, static_cast<std::uint8_t>(port % 8),
-          port / word_bits};
+unsigned selector_offset(const Domain& d) { return d.guest_64bit ? offsetof(vcpu_info_t, evtchn_pending_sel) : 4; }
+
+TwoLevel::Place TwoLevel::place_of(std::uint32_t port) const {
+  const PhysAddr base = address_of(domain_.shared_info);
+  if (domain_.guest_64bit) return {base + kPending, base + kMask64, port / 64};
+  return {base + kPending, base + kMask32, port / 32};
 }
 
-}  // namespace two_level
+std::uint32_t TwoLevel::max_ports() const { return domain_.guest_64bit ? 64 * 64 : 32 * 32; }
 
-bool Hypervisor::port_pending(const Domain& d, std::uint32_t port) const {
-  if (port >= two_level::max_ports(d)) return false;
-  const auto b = two_level::bits_of(d, port);
-  return memory.read<std::uint8_t>(b.pending) >> b.bit & 1;
+bool TwoLevel::pending(std::uint32_t port) const {
+  return port < max_ports() && test_bit(hypervisor_.memory, place_of(port).pending, port);
 }
 
-bool Hypervisor::port_masked(const Domain& d, std::uint32_t port) const {
-  if (port >= two_level::max_ports(d)) return true;
-  const auto b = two_level::bits_of(d, port);
-  return memory.read<std::uint8_t>(b.mask) >> b.bit & 1;
+bool TwoLevel::masked(std::uint32_t port) const {
+  return port >= max_ports() || test_bit(hypervisor_.memory, place_of(port).mask, port);
 }
 
-void Hypervisor::clear_pending(Domain& d, std::uint32_t port) {
-  if (port >= two_level::max_ports(d)) return;
-  const auto b = two_level::bits_of(d, port);
-  const auto old = memory.read<std::uint8_t>(b.pending);
-  memory.write<std::uint8_t>(b.pending, static_cast<std::uint8_t>(old & ~(1u << b.bit)));
+void TwoLevel::clear_pending(std::uint32_t port) {
+  if (port < max_ports()) test_and_clear_bit(hypervisor_.memory, place_of(port).pending, port);
 }
 
-bool Hypervisor::upcall_pending(const Vcpu& v) const {
-  return memory.read<std::uint8_t>(v.vcpu_info + two_level::kUpcallPending) != 0;
+// A port may lie beyond the layout: a guest can latch the 32-bit one when it has more than 1024.
+void TwoLevel::set_pending(Vcpu& v, std::uint32_t port) {
+  if (port >= max_ports()) return;
+  const Place at = place_of(port);
+  if (test_and_set_bit(hypervisor_.memory, at.pending, port)) return;
+  if (!test_bit(hypervisor_.memory, at.mask, port)) deliver(v, at, port);
+  check_pollers(hypervisor_, domain_, port);
 }
 
-// Pending bit, mask, selector, upcall byte: each is set only if the one before was clear, as evtchn_2l_set_pending
-// does.
-void Hypervisor::event_set_pending(Domain& d, std::uint32_t port) {
-  cpu::Pcpu& p = *active_->pcpu;
-  if (port >= two_level::max_ports(d)) return;
-  const Port& channel = d.events.ports[port];
-  if (channel.notify_vcpu >= d.vcpus.size()) return;
-  Vcpu& v = *d.vcpus[channel.notify_vcpu];
-  const auto b = two_level::bits_of(d, port);
-  const PhysAddr touched[] = {b.pending, b.mask, v.vcpu_info};
-  cost.charge(p, Path::kEventDeliver, touched);
-  const auto pending = memory.read<std::uint8_t>(b.pending);
-  ++v.stats.events_received;
-  if (!(pending >> b.bit & 1)) {
-    memory.write<std::uint8_t>(b.pending, static_cast<std::uint8_t>(pending | 1u << b.bit));
-    if (!(memory.read<std::uint8_t>(b.mask) >> b.bit & 1)) {
-      const PhysAddr selector = v.vcpu_info + two_level::selector_offset(d) + b.selector / 8;
-      const auto sel = memory.read<std::uint8_t>(selector);
-      const auto sel_bit = static_cast<std::uint8_t>(1u << (b.selector % 8));
-      if (!(sel & sel_bit)) {
-        memory.write<std::uint8_t>(selector, static_cast<std::uint8_t>(sel | sel_bit));
-        tracer.evtchn_deliver(p.index, now(), trace_id(v), port);
-        assert_upcall(v);
-      }
-    }
-    // SCHEDOP_poll wakes on a pending port, masked or not.
-    for (auto& w : d.vcpus)
-      if (w->pause_flags & kPauseBlockedInPoll)
-        for (const std::uint32_t polled : w->poll_ports)
-          if (polled == port) {
-            vcpu_unblock(*w);
-            break;
-          }
-  }
+void TwoLevel::unmask(std::uint32_t port) {
+  if (port >= max_ports()) return;
+  const Place at = place_of(port);
+  if (test_and_clear_bit(hypervisor_.memory, at.mask, port) && test_bit(hypervisor_.memory, at.pending, port))
+    deliver(*domain_.vcpus[domain_.events.ports[port].notify_vcpu], at, port);
 }
 
-// vcpu_mark_events_pending: the upcall byte, then whatever brings the vCPU to look.
-void Hypervisor::assert_upcall(Vcpu& v) {
-  const PhysAddr byte = v.vcpu_info + two_level::kUpcallPending;
-  if (memory.read<std::uint8_t>(byte) != 0) return;
-  memory.write<std::uint8_t>(byte, 1);
-  if (!v.model && v.upcall_vector != 0) {
-    tracer.evtchn_upcall(active_->pcpu->index, now(), trace_id(v), v.upcall_vector);
-    vlapic_accept(v, v.upcall_vector);
-  } else {
-    vcpu_kick(v);
-  }
+void TwoLevel::deliver(Vcpu& v, const Place& at, std::uint32_t port) {
+  const PhysAddr selector = v.vcpu_info + selector_offset(domain_);
+  const PhysAddr read[] = {at.mask + port / 8}, written[] = {at.pending + port / 8, selector};
+  hypervisor_.cost.charge(*hypervisor_.here().pcpu, Path::kEventDeliver, read, written);
+  if (!test_and_set_bit(hypervisor_.memory, selector, at.selector)) mark_events_pending(hypervisor_, v, port);
 }
 
-bool Hypervisor::model_take_event(Domain& d, std::uint32_t port) {
-  if (!port_pending(d, port)) return false;
-  clear_pending(d, port);
-  return true;
+long TwoLevel::set_priority(std::uint32_t, std::uint32_t) { return -kEnosys; }
+
+std::string TwoLevel::state_text(std::uint32_t port) const {
+  const Vcpu& v = *domain_.vcpus[domain_.events.ports[port].notify_vcpu];
+  return test_bit(hypervisor_.memory, v.vcpu_info + selector_offset(domain_), place_of(port).selector) ? "1" : "0";
 }
 
-}  // namespace xensim::xen
+}  // namespace xensim::xen::event

@@ -1,175 +1,126 @@
-// __HYPERVISOR_event_channel_op: the guest's side of event/event_channel.cpp.
-#include "models/xen/event/two_level.h"
+// __HYPERVISOR_event_channel_op: the guest's side of event/event_channel.h. All its structures are laid out alike
+// for 32-bit and 64-bit callers. Each is copied once; a result that cannot be copied back is -EFAULT, and what was
+// done stays done, as in Xen.
 #include "models/xen/hypercall/arguments.h"
 #include "models/xen/hypervisor.h"
+#include "models/xen/xsm/xsm.h"
 
 namespace xensim::xen {
 
 namespace {
-// EVTCHNOP structures that both widths lay out alike.
-template <class T>
-struct InOut {
+
+// EVTCHNOP_reset_cont, which the headers keep from guests.
+constexpr int kResetContinued = 14;
+
+// One hypercall: its caller, and where its structure is.
+struct Call {
   Hypervisor& hv;
   Vcpu& v;
   std::uint64_t at;
-  T value{};
-  bool in() { return hv.copy_from_guest(v, at, &value, sizeof value); }
-  bool out() { return hv.copy_to_guest(v, at, &value, sizeof value); }
+
+  Domain& self() const { return v.domain; }
+  DomainLookup domain(domid_t id) const { return lookup_domain(hv, v.domain, id); }
+  long check(const Domain& target) const { return xsm::check(xsm::Action::kTarget, v.domain, &target); }
+
+  template <class T, class Operation>
+  long in(Operation operation) const {
+    T value;
+    if (!hv.copy_from_guest(v, at, &value, sizeof value)) return -kEfault;
+    return operation(value);
+  }
+  template <class T, class Operation>
+  long in_out(Operation operation) const {
+    return in<T>([&](T& value) -> long {
+      if (const long r = operation(value); r != 0) return r;
+      return hv.copy_to_guest(v, at, &value, sizeof value) ? 0 : -kEfault;
+    });
+  }
 };
+
+long alloc_unbound(const Call& c, evtchn_alloc_unbound_t& op) {
+  const DomainLookup d = c.domain(op.dom);
+  if (!d) return d.error;
+  const domid_t remote = op.remote_dom == DOMID_SELF ? c.self().domid : op.remote_dom;
+  if (const long r = c.hv.evtchn_alloc_unbound(*d.domain, remote, op.port); r != 0) return r;
+  const long refused = c.check(*d.domain);
+  if (refused != 0) c.hv.evtchn_close(*d.domain, op.port);
+  return refused;
+}
+
+long status(const Call& c, evtchn_status_t& op) {
+  const DomainLookup d = c.domain(op.dom);
+  if (!d) return d.error;
+  evtchn_status_t result = op;
+  if (const long r = event::status(*d.domain, op.port, result); r != 0) return r;
+  if (const long r = c.check(*d.domain); r != 0) return r;
+  op = result;
+  return 0;
+}
+
+long reset(const Call& c, const evtchn_reset_t& op, bool resuming) {
+  const DomainLookup d = c.domain(op.dom);
+  if (!d) return d.error;
+  if (const long r = c.check(*d.domain); r != 0) return r;
+  return event::reset(c.hv, *d.domain, d.domain == &c.self(), resuming);
+}
+
+long init_control(const Call& c, evtchn_init_control_t& op) {
+  c.hv.cost.charge(*c.hv.here().pcpu, Path::kEventInitControl);
+  op.link_bits = EVTCHN_FIFO_LINK_BITS;
+  return event::init_control(c.hv, c.self(), op);
+}
+
 }  // namespace
 
 long Hypervisor::do_event_channel_op(Vcpu& v, const Arguments& args) {
+  const auto cmd = static_cast<std::int32_t>(args.a[0]);
+  const Call c{*this, v, args.a[1]};
   Domain& d = v.domain;
-  const std::uint64_t cmd = args.a[0], arg = args.a[1];
   cost.charge(*active_->pcpu, cmd == EVTCHNOP_send ? Path::kEventSend : Path::kEventChannelOp);
   switch (cmd) {
-    case EVTCHNOP_alloc_unbound: {
-      InOut<evtchn_alloc_unbound_t> x{*this, v, arg};
-      if (!x.in()) return -kEfault;
-      if (x.value.dom != DOMID_SELF && x.value.dom != d.domid) return find_domain(x.value.dom) ? -kEperm : -kEsrch;
-      std::uint32_t port = 0;
-      if (const long r = evtchn_alloc_unbound(d, x.value.remote_dom, port); r != 0) return r;
-      x.value.port = port;
-      return x.out() ? 0 : -kEfault;
-    }
-    case EVTCHNOP_bind_interdomain: {
-      InOut<evtchn_bind_interdomain_t> x{*this, v, arg};
-      if (!x.in()) return -kEfault;
-      std::uint32_t port = 0;
-      if (const long r = evtchn_bind_interdomain(d, x.value.remote_dom, x.value.remote_port, port); r != 0)
-        return r;
-      x.value.local_port = port;
-      return x.out() ? 0 : -kEfault;
-    }
-    case EVTCHNOP_bind_virq: {
-      InOut<evtchn_bind_virq_t> x{*this, v, arg};
-      if (!x.in()) return -kEfault;
-      std::uint32_t port = 0;
-      if (const long r = evtchn_bind_virq(d, x.value.virq, x.value.vcpu, port); r != 0) return r;
-      x.value.port = port;
-      return x.out() ? 0 : -kEfault;
-    }
-    case EVTCHNOP_bind_ipi: {
-      InOut<evtchn_bind_ipi_t> x{*this, v, arg};
-      if (!x.in()) return -kEfault;
-      if (x.value.vcpu >= d.vcpus.size()) return -kEnoent;
-      const std::uint32_t port = d.events.allocate();
-      if (port == 0) return -kEnospc;
-      Port& p = d.events.ports[port];
-      p = Port{};
-      p.state = PortState::kIpi;
-      p.notify_vcpu = x.value.vcpu;
-      x.value.port = port;
-      return x.out() ? 0 : -kEfault;
-    }
+    case EVTCHNOP_alloc_unbound:
+      return c.in_out<evtchn_alloc_unbound_t>([&](auto& op) { return alloc_unbound(c, op); });
+    case EVTCHNOP_bind_interdomain:
+      return c.in_out<evtchn_bind_interdomain_t>(
+          [&](auto& op) { return evtchn_bind_interdomain(d, op.remote_dom, op.remote_port, op.local_port); });
+    case EVTCHNOP_bind_virq:
+      return c.in_out<evtchn_bind_virq_t>(
+          [&](auto& op) { return evtchn_bind_virq(d, op.virq, op.vcpu, op.port); });
+    case EVTCHNOP_bind_ipi:
+      return c.in_out<evtchn_bind_ipi_t>([&](auto& op) { return event::bind_ipi(*this, d, op.vcpu, op.port); });
     case EVTCHNOP_bind_pirq:
-      return -kEinval;  // a PVH guest has no physical interrupts
-    case EVTCHNOP_close: {
-      InOut<evtchn_close_t> x{*this, v, arg};
-      if (!x.in()) return -kEfault;
-      return evtchn_close(d, x.value.port);
+      return c.in_out<evtchn_bind_pirq_t>([&](auto& op) { return event::bind_pirq(*this, d, op.pirq, op.port); });
+    case EVTCHNOP_close:
+      return c.in<evtchn_close_t>([&](auto& op) { return evtchn_close(d, op.port); });
+    case EVTCHNOP_send:
+      return c.in<evtchn_send_t>([&](auto& op) {
+        ++v.stats.events_sent;
+        return evtchn_send(d, op.port);
+      });
+    case EVTCHNOP_status:
+      return c.in_out<evtchn_status_t>([&](auto& op) { return status(c, op); });
+    case EVTCHNOP_bind_vcpu:
+      return c.in<evtchn_bind_vcpu_t>([&](auto& op) { return event::bind_vcpu(d, op.port, op.vcpu); });
+    case EVTCHNOP_unmask:
+      return c.in<evtchn_unmask_t>([&](auto& op) { return event::unmask(d, op.port); });
+    case EVTCHNOP_reset:
+    case kResetContinued: {
+      const long r = c.in<evtchn_reset_t>([&](auto& op) { return reset(c, op, cmd == kResetContinued); });
+      if (r == -kErestart) continue_hypercall(args.wide, kResetContinued);
+      return r;
     }
-    case EVTCHNOP_send: {
-      InOut<evtchn_send_t> x{*this, v, arg};
-      if (!x.in()) return -kEfault;
-      ++v.stats.events_sent;
-      return evtchn_send(d, x.value.port);
-    }
-    case EVTCHNOP_status: {
-      InOut<evtchn_status_t> x{*this, v, arg};
-      if (!x.in()) return -kEfault;
-      if (x.value.dom != DOMID_SELF && x.value.dom != d.domid) return find_domain(x.value.dom) ? -kEperm : -kEsrch;
-      const std::uint32_t port = x.value.port;
-      if (port >= d.events.ports.size()) return -kEinval;
-      const Port& p = d.events.ports[port];
-      x.value.vcpu = p.notify_vcpu;
-      switch (p.state) {
-        case PortState::kFree:
-        case PortState::kReserved:
-          x.value.status = EVTCHNSTAT_closed;
-          break;
-        case PortState::kUnbound:
-          x.value.status = EVTCHNSTAT_unbound;
-          x.value.u.unbound.dom = p.remote_domid;
-          break;
-        case PortState::kInterdomain:
-          x.value.status = EVTCHNSTAT_interdomain;
-          x.value.u.interdomain.dom = p.remote_domid;
-          x.value.u.interdomain.port = p.remote_port;
-          break;
-        case PortState::kPirq:
-          x.value.status = EVTCHNSTAT_pirq;
-          break;
-        case PortState::kVirq:
-          x.value.status = EVTCHNSTAT_virq;
-          x.value.u.virq = p.virq;
-          break;
-        case PortState::kIpi:
-          x.value.status = EVTCHNSTAT_ipi;
-          break;
-      }
-      return x.out() ? 0 : -kEfault;
-    }
-    case EVTCHNOP_bind_vcpu: {
-      InOut<evtchn_bind_vcpu_t> x{*this, v, arg};
-      if (!x.in()) return -kEfault;
-      return bind_port_to_vcpu(d, x.value.port, x.value.vcpu);
-    }
-    case EVTCHNOP_unmask: {
-      InOut<evtchn_unmask_t> x{*this, v, arg};
-      if (!x.in()) return -kEfault;
-      return unmask_port(d, x.value.port);
-    }
-    case EVTCHNOP_reset: {
-      InOut<evtchn_reset_t> x{*this, v, arg};
-      if (!x.in()) return -kEfault;
-      if (x.value.dom != DOMID_SELF && x.value.dom != d.domid) return find_domain(x.value.dom) ? -kEperm : -kEsrch;
-      for (std::uint32_t p = 1; p < d.events.ports.size(); ++p)
-        if (d.events.ports[p].state != PortState::kFree) evtchn_close(d, p);
-      return 0;
-    }
+    case EVTCHNOP_init_control:
+      return c.in_out<evtchn_init_control_t>([&](auto& op) { return init_control(c, op); });
+    case EVTCHNOP_expand_array:
+      return c.in<evtchn_expand_array_t>([&](auto& op) {
+        cost.charge(*active_->pcpu, Path::kEventExpandArray);
+        return event::expand_array(d, op.array_gfn);
+      });
+    case EVTCHNOP_set_priority:
+      return c.in<evtchn_set_priority_t>([&](auto& op) { return event::set_priority(d, op.port, op.priority); });
     default:
       return -kEnosys;
   }
-}
-
-long Hypervisor::bind_port_to_vcpu(Domain& d, std::uint32_t port, std::uint32_t vcpu) {
-  if (vcpu >= d.vcpus.size()) return -kEnoent;
-  if (!d.events.valid(port)) return -kEinval;
-  Port& p = d.events.ports[port];
-  switch (p.state) {
-    case PortState::kUnbound:
-    case PortState::kInterdomain:
-    case PortState::kPirq:
-      break;
-    case PortState::kVirq:
-      // Only global VIRQs move.
-      if (p.virq == VIRQ_TIMER || p.virq == VIRQ_DEBUG || p.virq == VIRQ_XENOPROF || p.virq == VIRQ_XENPMU)
-        return -kEinval;
-      break;
-    default:
-      return -kEinval;
-  }
-  p.notify_vcpu = vcpu;
-  return 0;
-}
-
-long Hypervisor::unmask_port(Domain& d, std::uint32_t port) {
-  if (!d.events.valid(port) || port >= two_level::max_ports(d)) return -kEinval;
-  const auto b = two_level::bits_of(d, port);
-  const auto bit = static_cast<std::uint8_t>(1u << b.bit);
-  const auto mask = memory.read<std::uint8_t>(b.mask);
-  if (!(mask & bit)) return 0;
-  memory.write<std::uint8_t>(b.mask, static_cast<std::uint8_t>(mask & ~bit));
-  if (!(memory.read<std::uint8_t>(b.pending) & bit)) return 0;
-  Vcpu& v = *d.vcpus[d.events.ports[port].notify_vcpu];
-  const PhysAddr selector = v.vcpu_info + two_level::selector_offset(d) + b.selector / 8;
-  const auto old = memory.read<std::uint8_t>(selector);
-  const auto sel = static_cast<std::uint8_t>(1u << (b.selector % 8));
-  if (old & sel) return 0;
-  memory.write<std::uint8_t>(selector, static_cast<std::uint8_t>(old | sel));
-  assert_upcall(v);
-  return 0;
 }
 
 }  // namespace xensim::xen

@@ -71,9 +71,8 @@ long Hypervisor::set_hvm_param(Vcpu& v, Domain& d, std::uint32_t index, std::uin
   switch (index) {
     case HVM_PARAM_CALLBACK_IRQ:
       d.hvm_params[index] = value;
+      event::set_callback_via(*this, d, value);
       latch_guest_width(v);
-      for (auto& w : d.vcpus)
-        if (upcall_pending(*w)) vcpu_kick(*w);
       return 0;
     // Set once.
     case HVM_PARAM_IOREQ_PFN:
@@ -134,7 +133,7 @@ long Hypervisor::do_hvm_op(Vcpu& v, const Arguments& args) {
       if (u.vcpu >= d.vcpus.size()) return -kEnoent;
       Vcpu& target = *d.vcpus[u.vcpu];
       target.upcall_vector = u.vector;
-      if (upcall_pending(target)) vlapic_accept(target, u.vector);
+      event::notify_vcpu(*this, target);  // whether or not anything is pending
       return 0;
     }
     case HVMOP_flush_tlbs:

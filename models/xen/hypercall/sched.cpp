@@ -30,7 +30,7 @@ long Hypervisor::do_sched_op(Vcpu& v, const Arguments& args) {
       return 0;
     case SCHEDOP_block:
       memory.write<std::uint8_t>(v.vcpu_info + 1, 0);  // evtchn_upcall_mask
-      if (!interrupt_waiting(v) && !upcall_pending(v)) vcpu_block(v);
+      if (!local_events_need_delivery(v)) vcpu_block(v);
       return 0;
     case SCHEDOP_shutdown:
     case SCHEDOP_shutdown_code: {
@@ -70,7 +70,9 @@ long Hypervisor::do_sched_op(Vcpu& v, const Arguments& args) {
   }
 }
 
-// Blocks until one of the ports is pending (masked or not) or the time-out, an absolute system time, passes.
+// Blocks until one of the ports is pending (masked or not), an interrupt can be taken, or the time-out, an
+// absolute system time, passes. With one port, an event on that port ends the wait; otherwise an event on any port
+// does.
 long Hypervisor::do_poll(Vcpu& v, const Arguments& args) {
   std::uint8_t bytes[24];
   if (!copy_from_guest(v, args.a[1], bytes, args.wide ? 24 : 16)) return -kEfault;
@@ -79,15 +81,14 @@ long Hypervisor::do_poll(Vcpu& v, const Arguments& args) {
   const std::uint32_t n = f.u32();
   const std::uint64_t timeout = f.u64();
   if (n > kMaxPollPorts) return -kEinval;
-  std::vector<std::uint32_t> ports(n);
-  if (n != 0 && !copy_from_guest(v, handle, ports.data(), n * 4)) return -kEfault;
-  for (const std::uint32_t port : ports) {
-    if (!v.domain.events.valid(port)) return -kEinval;
-    if (port_pending(v.domain, port)) return 0;
+  if (local_events_need_delivery(v)) return 0;
+  std::uint32_t port = 0;
+  for (std::uint32_t i = 0; i < n; ++i) {
+    if (!copy_from_guest(v, handle + i * sizeof port, &port, sizeof port)) return -kEfault;
+    if (const long r = event::poll(v.domain, port); r != 0) return r < 0 ? r : 0;
   }
-  if (interrupt_waiting(v)) return 0;
   if (timeout != 0 && cycles(timeout) <= now()) return 0;
-  v.poll_ports = std::move(ports);
+  v.poll_port = n == 1 ? port : 0;
   v.pause_flags |= kPauseBlockedInPoll;
   if (timeout != 0) v.poll = add_timer(v.processor, cycles(timeout), TimerAction::kPoll, v.unit);
   vcpu_block(v);

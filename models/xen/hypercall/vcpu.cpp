@@ -31,11 +31,9 @@ long Hypervisor::register_vcpu_info(Vcpu& v, std::uint64_t gfn, std::uint32_t of
   memory.write_bytes(to, old);
   v.vcpu_info = to;
   v.vcpu_info_registered = true;
-  // "Mark everything as being pending just to make sure nothing gets lost": selector all ones, upcall raised
-  // again.
+  // The guest looks at everything, so that nothing is lost on the way.
   v.time_written = false;
   update_time_info(v);
-  memory.write<std::uint8_t>(to, 0);
   if (v.domain.guest_64bit)
     memory.write<std::uint64_t>(to + 8, ~std::uint64_t{0});
   else

@@ -26,6 +26,7 @@ void Hypervisor::handle_exit(PcpuState& c, Vcpu& v) {
   tracer.vmexit(p.index, now(), x.reason & 0xffff, p.core.vmx.read(F::kGuestRip));
   v.open_exit = static_cast<int>(std::min<std::uint32_t>(x.reason & 0xffff, 64));
   cost.charge(p, Path::kVmExitCommon);
+  event::lower_callback_line(*this, v.domain);
   // An event whose delivery this exit interrupted goes in again, unless a handler puts something in its place.
   if (x.idt_vectoring_info >> 31) {
     v.reinject_info = x.idt_vectoring_info;

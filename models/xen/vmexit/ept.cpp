@@ -136,10 +136,9 @@ void Hypervisor::mmio_write(cpu::Pcpu& pcpu, PhysAddr a, unsigned size, std::uin
   if (!v || gpa >> kPageShift != kApicPage) return;
   for (const EmulatedPage& page : emulated_)
     if (page.gfn == kApicPage && page.frame != kNoMfn) return;
-  const bool was_enabled = v->vlapic.software_enabled();
-  v->vlapic.mmio_write(static_cast<std::uint32_t>(gpa & kPageMask), size, static_cast<std::uint32_t>(value),
-                       guest_tsc(*v, now()));
-  vlapic_changed(*v, was_enabled);
+  const auto offset = static_cast<std::uint32_t>(gpa & kPageMask);
+  v->vlapic.mmio_write(offset, size, static_cast<std::uint32_t>(value), guest_tsc(*v, now()));
+  vlapic_written(*v, offset >> 4);
 }
 
 }  // namespace xensim::xen

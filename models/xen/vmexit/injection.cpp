@@ -12,18 +12,20 @@ constexpr std::uint32_t kValid = 1u << 31, kHasError = 1u << 11;
 constexpr std::uint32_t kInterruptWindow = 1u << 2, kNmiWindow = 1u << 22;
 }  // namespace
 
-bool Hypervisor::callback_by_vector(const Vcpu& v, std::uint8_t& vector) const {
-  const std::uint64_t via = v.domain.hvm_params[HVM_PARAM_CALLBACK_IRQ];
-  if (v.upcall_vector != 0 || via >> 56 != HVM_PARAM_CALLBACK_TYPE_VECTOR) return false;
-  vector = static_cast<std::uint8_t>(via);
-  return vector != 0;
+// Of vCPUs with an upcall vector of their own, too.
+bool Hypervisor::callback_by_vector(const Vcpu& v) const {
+  return v.domain.callback.type == event::CallbackVia::Type::kVector && upcall_pending(v);
 }
 
 bool Hypervisor::interrupt_waiting(const Vcpu& v) const {
-  std::uint8_t vector = 0;
-  if (v.nmi_pending) return true;
-  if (callback_by_vector(v, vector) && upcall_pending(v)) return true;
-  return v.vlapic.deliverable() >= 0;
+  return v.nmi_pending || callback_by_vector(v) || v.vlapic.deliverable() >= 0;
+}
+
+bool Hypervisor::local_events_need_delivery(const Vcpu& v) const {
+  const cpu::Vmx& vmx = active_->pcpu->core.vmx;
+  const std::uint64_t shadow = vmx.read(F::kGuestInterruptibility);
+  if (v.nmi_pending) return (shadow & 0xb) == 0;
+  return interrupt_waiting(v) && (vmx.read(F::kGuestRflags) & cpu::kIf) && (shadow & 3) == 0;
 }
 
 void Hypervisor::prepare_injection(PcpuState& c, Vcpu& v) {
@@ -73,9 +75,8 @@ void Hypervisor::prepare_injection(PcpuState& c, Vcpu& v) {
     return;
   }
   const bool open = (vmx.read(F::kGuestRflags) & cpu::kIf) && (shadow & 3) == 0;
-  std::uint8_t vector = 0;
-  const bool callback = callback_by_vector(v, vector) && upcall_pending(v);
-  if (!callback) vector = static_cast<std::uint8_t>(v.vlapic.deliverable());
+  const bool callback = callback_by_vector(v);
+  std::uint8_t vector = callback ? v.domain.callback.vector : static_cast<std::uint8_t>(v.vlapic.deliverable());
   if (!open) {
     window(kInterruptWindow, true);
     tracer.intr_window(c.pcpu->index, vector, callback ? 3 : 1, 0);

@@ -121,9 +121,8 @@ bool Hypervisor::guest_wrmsr(Vcpu& v, std::uint32_t msr, std::uint64_t value) {
   cpu::Core& core = active_->pcpu->core;
   cpu::Msrs& m = core.st.msr;
   if (apic_msr(msr)) {
-    const bool was_enabled = v.vlapic.software_enabled();
     if (!v.vlapic.msr_write(msr, value, guest_tsc(v, now()))) return false;
-    vlapic_changed(v, was_enabled);
+    vlapic_written(v, msr - 0x800);
     return true;
   }
   if (const int i = fixed_mtrr(msr); i >= 0) {
@@ -208,11 +207,12 @@ bool Hypervisor::guest_wrmsr(Vcpu& v, std::uint32_t msr, std::uint64_t value) {
   }
 }
 
-// What follows a change of vLAPIC registers: the timer, and the upcall that came before the APIC was enabled.
-void Hypervisor::vlapic_changed(Vcpu& v, bool was_enabled) {
+// The timer may have changed. And an upcall that came before the APIC was enabled comes now; again with every
+// write to the SVR that leaves it enabled.
+void Hypervisor::vlapic_written(Vcpu& v, std::uint32_t reg) {
+  constexpr std::uint32_t kSpuriousVector = 0xf;
   arm_vlapic_timer(v);
-  if (!was_enabled && v.vlapic.software_enabled() && v.upcall_vector != 0 && upcall_pending(v))
-    vlapic_accept(v, v.upcall_vector);
+  if (reg == kSpuriousVector && v.upcall_vector != 0 && upcall_pending(v)) vlapic_accept(v, v.upcall_vector);
 }
 
 // Bits 63:12 of the value name the frame, bits 11:0 the page's index (one page: 0). Slot n of the page calls

@@ -46,7 +46,7 @@ TEST_CASE_METHOD(Fixture, "A domain has 1023 ports and no more") {
   std::uint32_t port = 0;
   CHECK(hv->evtchn_alloc_unbound(a, 0, port) == -kEnospc);
   CHECK(hv->evtchn_bind_virq(a, VIRQ_TIMER, 0, port) == -kEnospc);
-  CHECK(a.events.in_use() == 1023);
+  CHECK(a.events.active == 1023);
 }
 
 TEST_CASE_METHOD(Fixture, "Only the domain for which a port was made can bind to it, and only once") {
@@ -57,7 +57,7 @@ TEST_CASE_METHOD(Fixture, "Only the domain for which a port was made can bind to
   CHECK(hv->evtchn_bind_interdomain(b, 1, 500, port) == -kEinval);
   CHECK(hv->evtchn_bind_interdomain(b, 1, ~0u, port) == -kEinval);
   CHECK(hv->evtchn_bind_interdomain(a, 1, offered, port) == -kEinval);
-  CHECK(b.events.in_use() == 0);  // nothing is left of failed attempts
+  CHECK(b.events.active == 0);  // nothing is left of failed attempts
   REQUIRE(hv->evtchn_bind_interdomain(b, 1, offered, port) == 0);
   CHECK(hv->evtchn_bind_interdomain(b, 1, offered, port) == -kEinval);
 }
@@ -102,7 +102,7 @@ TEST_CASE_METHOD(Fixture, "A port that is pending already does not raise the upc
   CHECK_FALSE(upcall(a));
 }
 
-TEST_CASE_METHOD(Fixture, "Sends to an unbound port are dropped; to a closed one they are errors") {
+TEST_CASE_METHOD(Fixture, "Sends to an unbound port are dropped, to a closed one they are errors") {
   const std::uint32_t port = unbound(a, 2);
   CHECK(hv->evtchn_send(a, port) == 0);
   REQUIRE(hv->evtchn_close(a, port) == 0);
@@ -156,18 +156,18 @@ TEST_CASE_METHOD(Fixture, "VIRQs: range, vCPU, and one port each") {
 }
 
 TEST_CASE_METHOD(Fixture, "A 32-bit domain has 32-bit words and room for 1024 ports") {
+  const event::TwoLevel abi(*hv, a);
+  const std::uint64_t base = address_of(a.shared_info).value;
   a.guest_64bit = false;
-  const auto bits = two_level::bits_of(a, 40);
-  CHECK(bits.selector == 1);
-  CHECK(bits.bit == 0);
-  CHECK(bits.pending.value - address_of(a.shared_info).value == 2048 + 5);
-  CHECK(bits.mask.value - address_of(a.shared_info).value == 2048 + 128 + 5);
-  CHECK(two_level::max_ports(a) == 1024);
+  CHECK(abi.place_of(40).selector == 1);
+  CHECK(abi.place_of(40).pending.value == base + 2048);
+  CHECK(abi.place_of(40).mask.value == base + 2048 + 128);
+  CHECK(abi.max_ports() == 1024);
   a.guest_64bit = true;
-  const auto wide = two_level::bits_of(a, 100);
-  CHECK(wide.selector == 1);
-  CHECK(wide.pending.value - address_of(a.shared_info).value == offsetof(shared_info_t, evtchn_pending) + 12);
-  CHECK(wide.mask.value - address_of(a.shared_info).value == offsetof(shared_info_t, evtchn_mask) + 12);
+  CHECK(abi.place_of(100).selector == 1);
+  CHECK(abi.place_of(100).pending.value == base + offsetof(shared_info_t, evtchn_pending));
+  CHECK(abi.place_of(100).mask.value == base + offsetof(shared_info_t, evtchn_mask));
+  CHECK(abi.max_ports() == 4096);
 }
 
 TEST_CASE_METHOD(Fixture,
