@@ -232,7 +232,7 @@ void Hypervisor::destroy_domain(domid_t domid) {
     if (other->role.target == domid) other->role.target = DOMID_INVALID;
   graveyard.push_back(std::move(it->second));
   domains.erase(it);
-  if (Domain* dom0 = find_domain(0)) send_global_virq(*dom0, VIRQ_DOM_EXC);
+  send_global_virq(VIRQ_DOM_EXC);
 }
 
 }  // namespace xensim::xen
