@@ -28,7 +28,7 @@ class Shell(XensimTest):
 
     def test_it_halts_before_anything_has_run(self):
         output = self.shell("time", "quit", domains=[self.timer()])
-        self.assertRegex(output, r"^\[0\.000\d+ ms\] start\nxensim> time\n0\.000\d+ ms, 0 guest instructions\n")
+        self.assertRegex(output, r"^\[0\.0\d+ ms\] start\nxensim> time\n0\.0\d+ ms, 0 guest instructions\n")
 
     def test_the_end_of_the_input_ends_it(self):
         self.assertIn("start", self.shell(domains=[self.timer()]))
@@ -37,8 +37,9 @@ class Shell(XensimTest):
         output = self.shell("run 10ms", "run 5ms", domains=[self.timer()])
         at = [float(t) for t in re.findall(r"^\[(\d+\.\d+) ms\] time$", output, re.M)]
         self.assertEqual(len(at), 2)
-        self.assertTrue(10 <= at[0] < 10.01, at)  # within a quantum
-        self.assertTrue(at[0] + 5 <= at[1] < at[0] + 5.01, at)
+        slack = 0.05  # ms: a quantum, and a path of Xen's that began in it
+        self.assertTrue(10 <= at[0] < 10 + slack, at)
+        self.assertTrue(at[0] + 5 <= at[1] < at[0] + 5 + slack, at)
 
     def test_until_an_exit_of_a_domain(self):
         output = self.shell("run 10ms", "until exit web", "registers web", domains=[self.timer()])

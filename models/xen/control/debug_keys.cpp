@@ -40,8 +40,7 @@ void dump_vcpu(Console& out, const Hypervisor& hv, const Vcpu& v) {
   const std::uint8_t pending = hv.memory.read<std::uint8_t>(v.vcpu_info),
                      mask = v.model ? 0 : hv.memory.read<std::uint8_t>(v.vcpu_info + 1);
   out.line("    VCPU%u: CPU%u [has=%c] poll=%u upcall_pend=%02x upcall_mask=%02x ", v.id, v.processor,
-           v.runstate == Runstate::kRunning ? 'T' : 'F', v.poll_port, pending,
-           mask);
+           v.runstate == Runstate::kRunning ? 'T' : 'F', v.poll_port, pending, mask);
   out.line("    pause_count=%u pause_flags=%x",
            (v.pause_flags & kPausePaused ? v.domain.pause_count : 0) + (v.pause_flags & kPauseShutdown ? 1u : 0u),
            xen_flags(v));

@@ -69,7 +69,8 @@ struct Run {
                           "\"\nmemory = 32\ncmdline = \"period_us=" + std::to_string(kPeriod / 1000) +
                           " first=" + std::to_string(kFirst) + " rounds=" + std::to_string(kRounds) +
                           " pages=" + std::to_string(kPages) + "\"\n"});
-    machine = std::make_unique<Machine>("machine", s, check_domains(s), std::make_unique<trace::Tracer>(),
+    machine = std::make_unique<Machine>("machine", s, check_domains(s), std::vector<CheckedVerb>{},
+                                        std::make_unique<trace::Tracer>(),
                                         [this](domid_t, std::string_view text) { console += text; });
     auto program = std::make_unique<Tracker>(*machine->hypervisor);
     tracker = program.get();

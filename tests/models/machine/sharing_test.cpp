@@ -49,7 +49,8 @@ struct Run {
     for (const char* name : {"one", "two"})
       s.domains.push_back({"share.cfg", "name = \"" + std::string(name) + "\"\ntype = \"pvh\"\nkernel = \"" +
                                             guest + "\"\nmemory = 16\ncmdline = \"pages=32 wait_ms=80\"\n"});
-    machine = std::make_unique<Machine>("machine", s, check_domains(s), std::make_unique<trace::Tracer>(),
+    machine = std::make_unique<Machine>("machine", s, check_domains(s), std::vector<CheckedVerb>{},
+                                        std::make_unique<trace::Tracer>(),
                                         [this](domid_t domid, std::string_view text) { console[domid] += text; });
     auto program = std::make_unique<Merger>(*machine->hypervisor);
     merger = program.get();

@@ -145,9 +145,11 @@ TEST_CASE("a local APIC is saved with what is pending, and its timer with the co
   cpu::LocalApic& t = to.vcpus[0]->vlapic;
   CHECK(t.irr(0x55));
   CHECK(t.software_enabled());
-  std::uint32_t count = 0;
+  std::uint32_t left = 0, count = 0;
+  REQUIRE(a.mmio_read(0x390, 4, now(from), left));
   REQUIRE(t.mmio_read(0x390, 4, now(to), count));
-  CHECK(count == 1'000'000);
+  CHECK(count == left);
+  CHECK(left > 999'000);
   CHECK(t.timer_deadline() - now(to) == a.timer_deadline() - now(from));
   CHECK(t.timer_period() == a.timer_period());
 }
