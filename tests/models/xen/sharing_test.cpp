@@ -46,7 +46,7 @@ TEST_CASE_METHOD(Fixture, "Two shared pages are one frame of DOMID_COW's, and sa
   CHECK(violations == 0);
 }
 
-TEST_CASE_METHOD(Fixture, "A write gives the writer a copy; the last user gets the frame itself") {
+TEST_CASE_METHOD(Fixture, "A write gives the writer a copy, the last user gets the frame itself") {
   Domain& a = guest_with_memory(1);
   Domain& b = guest_with_memory(2);
   share(a, 600, b, 700, 0x5a);
