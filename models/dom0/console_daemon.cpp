@@ -21,23 +21,27 @@ void describe(ConsoleDaemonConfig& c, config::Visitor& v) {
               "libxl: console/limit=1048576", config::between(1024, 1 << 30)});
 }
 
-void ConsoleDaemon::introduce(domid_t domid, Mfn ring, std::uint32_t port) {
-  clients_[domid] = {ring, port};
-  expects(hypervisor_.frames.get_page(ring, domid));
+void ConsoleDaemon::introduce(domid_t domid, std::uint32_t port) {
+  Client client{{}, port};
+  const auto status = xen::grant::map_frame(hypervisor_, *hypervisor_.find_domain(0)->vcpus[0], domid,
+                                            GNTTAB_RESERVED_CONSOLE, false, client.ring);
+  expects(status == GNTST_okay);  // the domain has not run yet
+  clients_[domid] = client;
 }
 
 void ConsoleDaemon::release(domid_t domid) {
   const auto it = clients_.find(domid);
   if (it == clients_.end()) return;
   drain(domid, it->second);
-  if (xen::Domain* dom0 = hypervisor_.find_domain(0)) hypervisor_.evtchn_close(*dom0, it->second.port);
-  hypervisor_.frames.put_page(it->second.ring);
+  xen::Domain& dom0 = *hypervisor_.find_domain(0);
+  hypervisor_.evtchn_close(dom0, it->second.port);
+  expects(xen::grant::unmap_frame(hypervisor_, *dom0.vcpus[0], it->second.ring) == GNTST_okay);
   clients_.erase(it);
 }
 
 std::uint64_t ConsoleDaemon::drain(domid_t domid, const Client& client) {
   memory::PhysicalMemory& memory = hypervisor_.memory;
-  const PhysAddr ring = address_of(client.ring);
+  const PhysAddr ring = address_of(client.ring.frame);
   const auto prod = memory.read<std::uint32_t>(ring + kOutProd);
   auto cons = memory.read<std::uint32_t>(ring + kOutCons);
   const std::uint32_t n = prod - cons;

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "models/xen/domain/model_program.h"
+#include "models/xen/grant/operations.h"
 #include "models/xen/hypervisor.h"
 
 namespace xensim::dom0 {
@@ -28,8 +29,9 @@ class ConsoleDaemon final : public xen::ModelProgram {
   ConsoleDaemon(xen::Hypervisor& hypervisor, const ConsoleDaemonConfig& config, ConsoleSink sink)
       : hypervisor_(hypervisor), config_(config), sink_(std::move(sink)) {}
 
-  // The toolstack introduces a domain: its ring's frame and dom0's end of its port.
-  void introduce(domid_t domid, Mfn ring, std::uint32_t port);
+  // The toolstack introduces a domain: dom0's end of its port. The ring is mapped by the grant that the toolstack
+  // made for it.
+  void introduce(domid_t domid, std::uint32_t port);
   // The domain is about to go: takes what is left in the ring.
   void release(domid_t domid);
 
@@ -41,7 +43,7 @@ class ConsoleDaemon final : public xen::ModelProgram {
 
  private:
   struct Client {
-    Mfn ring;
+    xen::grant::FrameMapping ring;
     std::uint32_t port;
   };
   std::uint64_t drain(domid_t domid, const Client& client);

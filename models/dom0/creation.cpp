@@ -113,9 +113,11 @@ void connect_domain(Toolstack& toolstack, xen::Domain& d) {
   d.hvm_params[HVM_PARAM_STORE_EVTCHN] = store;
   d.hvm_params[HVM_PARAM_CONSOLE_EVTCHN] = console;
   expects(hv.evtchn_bind_interdomain(toolstack.dom0(), d.domid, console, local) == 0);
-  const auto ring = hv.ram_frame(d, xen::special_gfn(xen::kSpecialConsole));
-  expects(ring.has_value());
-  toolstack.console.introduce(d.domid, *ring, local);
+  // The daemons of console and xenstore use their rings by these grants.
+  expects(xen::grant::seed(hv, d, GNTTAB_RESERVED_CONSOLE, 0, xen::special_gfn(xen::kSpecialConsole)));
+  expects(xen::grant::seed(hv, d, GNTTAB_RESERVED_XENSTORE, toolstack.xenstored.home(),
+                           xen::special_gfn(xen::kSpecialXenstore)));
+  toolstack.console.introduce(d.domid, local);
   toolstack.xenstore.build(toolstack.store_facts(*toolstack.managed(d.domid)));
 }
 

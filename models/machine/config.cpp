@@ -183,6 +183,22 @@ xen::Bytes load_image(const std::string& path) {
   return std::make_shared<const std::vector<std::uint8_t>>(text.begin(), text.end());
 }
 
+// What the host allows is what a domain has that asks for nothing; more than that, Xen refuses.
+xen::grant::Limits grant_limits(const config::DomainConfig& d, const xen::grant::Config& host) {
+  const auto limit = [&](const char* key, const char* host_key, std::optional<unsigned> asked, unsigned most) {
+    if (asked && *asked > most)
+      throw UserError(d.file,
+                      std::string(key) + " = " + std::to_string(*asked) + " is more than the host's limit of " +
+                          std::to_string(most),
+                      "lower it, or raise /machine/xen/" + std::string(host_key));
+    return asked.value_or(most);
+  };
+  return {
+      limit("max_grant_frames", "gnttab_max_frames", d.max_grant_frames, host.max_frames),
+      limit("max_maptrack_frames", "gnttab_max_maptrack_frames", d.max_maptrack_frames, host.max_maptrack_frames),
+      limit("max_grant_version", "gnttab_max_ver", d.max_grant_version, host.max_version)};
+}
+
 }  // namespace
 
 dom0::DomainSpec check_domain(const ScenarioConfig& scenario, const DomainFile& f) {
@@ -216,6 +232,7 @@ dom0::DomainSpec check_domain(const ScenarioConfig& scenario, const DomainFile& 
   spec.parameters.max_pages = spec.plan.max_pages;
   spec.parameters.ram_pages = spec.plan.pages;
   spec.parameters.max_evtchn_port = d.max_event_channels;
+  spec.parameters.grants = grant_limits(d, m.xen.grants);
   for (unsigned i = 0; i < d.maxvcpus; ++i) {
     if (!d.cpus.empty())
       spec.parameters.hard_affinity.push_back(

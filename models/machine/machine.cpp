@@ -85,6 +85,7 @@ Machine::Machine(sc_core::sc_module_name name, const ScenarioConfig& s, std::vec
   p.vcpus = p.max_vcpus = m.dom0.vcpus;
   p.max_pages = 0xffffffff;  // no limit, as Xen has it
   p.max_evtchn_port = std::numeric_limits<std::int32_t>::max();
+  p.grants = {m.xen.grants.max_frames, m.xen.grants.max_maptrack_frames, m.xen.grants.max_version};
   xen::Domain& dom0 = hypervisor->create_domain(0, xen::DomainKind::kModel, p);
   give_memory(dom0, m.xen.dom0_memory);
   xen::Domain& xenstore_home = make_xenstore_home(dom0);

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "models/xen/event/two_level.h"
+#include "models/xen/grant/operations.h"
 #include "models/xen/hypervisor.h"
 #include "models/xen/mm/allocation.h"
 #include "models/xen/mm/physmap.h"
@@ -61,6 +62,7 @@ Domain& Hypervisor::create_domain(domid_t domid, DomainKind kind, const DomainPa
   d.events.max_port = parameters.max_evtchn_port;
   d.guest_64bit = true;  // until the guest latches its own width
   init_wallclock(d);
+  d.grants = std::make_unique<grant::GrantTable>(memory, frames, domid, parameters.grants);
   if (kind == DomainKind::kPvh) {
     d.p2m = std::make_unique<P2m>(memory, frames);
     d.log_dirty = std::make_unique<LogDirty>(*this, d);
@@ -214,6 +216,7 @@ void Hypervisor::destroy_domain(domid_t domid) {
     tracer.dom_rem(active_->pcpu->index, now(), trace_id(*v));
   }
   policy->remove_domain(domid);
+  grant::release_mappings(*this, d);
   if (d.p2m) {
     const std::uint64_t eptp = d.p2m->eptp();
     for (PcpuState& c : pcpus) c.pcpu->core.mmu.invept(1, eptp);
@@ -233,6 +236,7 @@ void Hypervisor::destroy_domain(domid_t domid) {
   graveyard.push_back(std::move(it->second));
   domains.erase(it);
   send_global_virq(VIRQ_DOM_EXC);
+  grant::retire_if_unused(*this, domid);
 }
 
 }  // namespace xensim::xen

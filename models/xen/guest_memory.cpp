@@ -52,6 +52,8 @@ bool Hypervisor::translate_guest(Vcpu& v, std::uint64_t linear, bool write, Phys
     return false;
   }
   if (r.status != cpu::WalkStatus::kOk || !memory.contains(r.physical, 1)) return false;
+  // Xen copies to and from a domain's own memory, not what it has mapped by grants.
+  if (is_grant(d.p2m->get(gfn).type)) return false;
   out = r.physical;
   if (!write) return true;
   if (is_discard_write(d.p2m->get(gfn).type)) {

@@ -55,6 +55,7 @@ void describe(HypervisorConfig& c, config::Visitor& v) {
   v(c.ple_window, {"ple_window", "cycles", "PAUSE-loop window", "Xen: ple_window=4096"});
   v(c.domain_pirqs, {"domain_pirqs", "count", "physical interrupts that a domain can bind to event channels",
                      "Xen: 24 GSIs and extra_guest_irqs=32"});
+  describe(c.grants, v);
   v(c.path_cost, {"path_cost", "", "what Xen's own code costs", "docs/costs.md"});
 }
 

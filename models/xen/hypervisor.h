@@ -64,6 +64,7 @@ struct HypervisorConfig {
   bool ept_coalesce = false;
   bool mem_sharing = false, mem_paging = false;
   std::uint32_t domain_pirqs = 56;
+  grant::Config grants;
   PathCostConfig path_cost;
 };
 void describe(HypervisorConfig& c, config::Visitor& v);
@@ -104,6 +105,7 @@ struct DomainParametersForCreate {
   std::uint64_t max_pages = 0;
   std::uint64_t ram_pages = 0;  // that its physmap has room for, by which its paging pool is sized; 0: max_pages
   std::uint32_t max_evtchn_port = 1023;
+  grant::Limits grants;
 };
 
 class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
@@ -328,6 +330,7 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   long do_event_channel_op(Vcpu& v, const Arguments& args);
   long do_hvm_op(Vcpu& v, const Arguments& args);
   long set_hvm_param(Vcpu& v, Domain& d, std::uint32_t index, std::uint64_t value);
+  long do_grant_table_op(Vcpu& v, const Arguments& args);
   long register_vcpu_info(Vcpu& v, std::uint64_t gfn, std::uint32_t offset);
   long initialise_vcpu(Vcpu& caller, Vcpu& t, std::uint64_t arg);
   bool pin_area(Vcpu& v, std::uint64_t linear, unsigned size, GuestArea& area);

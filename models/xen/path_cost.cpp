@@ -40,7 +40,16 @@ constexpr std::array<PathRow, kPaths> kTable{{
     {"p2m_lookup", 110, "a p2m look-up in a loop over guest frames", "uncalibrated"},
     {"pod_populate", 1400, "populate an entry on demand, without the search for a frame", "uncalibrated"},
     {"pod_zero_check_word", 3, "compare eight bytes of a page with zero", "uncalibrated"},
-    {"grant_table_op", 11425, "GNTTABOP_*", "capture: grant_table_op 12753 - 1328"},
+    {"grant_table_op", 11425, "GNTTABOP_query_size, setup_table, set_version, get_version",
+     "capture: grant_table_op 12753 - 1328"},
+    {"grant_map", 12000, "one element of GNTTABOP_map_grant_ref", "uncalibrated"},
+    {"grant_unmap", 12000, "one element of GNTTABOP_unmap_grant_ref, INVEPT apart", "uncalibrated"},
+    {"grant_copy", 12000, "one element of GNTTABOP_copy, the bytes apart", "uncalibrated"},
+    {"grant_transfer", 12000, "one element of GNTTABOP_transfer", "uncalibrated"},
+    {"grant_swap", 10000, "one element of GNTTABOP_swap_grant_ref", "uncalibrated"},
+    {"grant_cache_flush", 6000, "one element of GNTTABOP_cache_flush, the lines apart", "uncalibrated"},
+    {"grant_invept", 250, "drop a context's translations on one pCPU, IPI apart", "uncalibrated"},
+    {"grant_version_frame", 3000, "clear one grant frame, and look at its entries", "uncalibrated"},
     {"vm_assist", 140, "VMASST_CMD_*", "capture: vm_assist 1468 - 1328"},
     {"vcpu_op", 2000, "VCPUOP_* other than timers", "uncalibrated"},
     {"set_timer", 6071, "VCPUOP_set_singleshot_timer with timer programming", "capture: vcpu_op 7399 - 1328"},
@@ -129,6 +138,10 @@ void describe(PathCostConfig& c, config::Visitor& v) {
     {"vm_entry_cycles", "cycles", "hardware part of a VM entry", "uncalibrated", config::between(0, 100'000)});
   v(c.ipi_latency_cycles, {"ipi_latency_cycles", "cycles", "from ICR write to interrupt pending at the target",
                            "uncalibrated", config::between(1, 1'000'000)});
+  v(c.copy_bytes_per_cycle, {"copy_bytes_per_cycle", "bytes", "how fast Xen moves bytes that L1 holds (REP MOVSB)",
+                             "Intel optimization manual, 3.7.6: 32 with fast strings", config::between(1, 1024)});
+  v(c.copy_misses_in_flight, {"copy_misses_in_flight", "count", "lines that a copy waits for at the same time",
+                              "Intel optimization manual: 10 line fill buffers", config::between(1, 1024)});
   Instructions i{c.instructions};
   v(i, {"path_instructions", "", "instructions of each path", "docs/costs.md"});
 }
@@ -157,6 +170,36 @@ void PathCost::charge_many(cpu::Pcpu& pcpu, Path path, std::uint64_t count) {
   const Cycles n =
       count * config_.instructions[static_cast<unsigned>(path)] * config_.cycles_per_100_instructions / 100;
   u.cycles += n;
+  pcpu.core.advance(n, cpu::CpiCategory::kHypervisor);
+}
+
+namespace {
+constexpr std::uint64_t kLine = 64;
+}
+
+void PathCost::charge_copy(cpu::Pcpu& pcpu, PhysAddr to, PhysAddr from, std::uint64_t bytes) {
+  if (free() || bytes == 0) return;
+  Cycles n = (bytes + config_.copy_bytes_per_cycle - 1) / config_.copy_bytes_per_cycle;
+  if (pcpu.core.timing != cpu::TimingKind::kFunctional) {
+    Cycles waited = 0;
+    const auto touch = [&](PhysAddr first, memory::AccessKind kind) {
+      for (std::uint64_t a = first.value & ~(kLine - 1); a < first.value + bytes; a += kLine) {
+        const memory::AccessResult r = pcpu.core.caches.access(pcpu.index, PhysAddr(a), kind, pcpu.core.now + n);
+        if (r.level != memory::Level::kL1) waited += r.latency;
+      }
+    };
+    touch(from, memory::AccessKind::kLoad);
+    touch(to, memory::AccessKind::kStore);
+    n += (waited + config_.copy_misses_in_flight - 1) / config_.copy_misses_in_flight;
+  }
+  pcpu.core.advance(n, cpu::CpiCategory::kHypervisor);
+}
+
+void PathCost::charge_lines(cpu::Pcpu& pcpu, PhysAddr first, std::uint64_t bytes) {
+  if (free() || pcpu.core.timing == cpu::TimingKind::kFunctional) return;
+  Cycles n = 0;
+  for (std::uint64_t a = first.value & ~(kLine - 1); a < first.value + bytes; a += kLine)
+    n += pcpu.core.caches.access(pcpu.index, PhysAddr(a), memory::AccessKind::kLoad, pcpu.core.now + n).latency;
   pcpu.core.advance(n, cpu::CpiCategory::kHypervisor);
 }
 

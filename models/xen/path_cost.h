@@ -47,6 +47,14 @@ enum class Path : std::uint8_t {
   kPodPopulate,       // a demand fault, without the search for a frame
   kPodZeroCheckWord,  // eight bytes of a page
   kGrantTableOp,
+  kGrantMap,
+  kGrantUnmap,
+  kGrantCopy,
+  kGrantTransfer,
+  kGrantSwap,
+  kGrantCacheFlush,
+  kGrantInvept,
+  kGrantVersionFrame,
   kVmAssist,
   kVcpuOp,
   kSetTimer,
@@ -113,6 +121,8 @@ struct PathCostConfig {
   std::uint32_t vm_exit_cycles = 600;
   std::uint32_t vm_entry_cycles = 500;
   std::uint32_t ipi_latency_cycles = 700;
+  std::uint32_t copy_bytes_per_cycle = 32;
+  std::uint32_t copy_misses_in_flight = 10;
   std::array<std::uint32_t, kPaths> instructions;
   PathCostConfig();
 };
@@ -131,6 +141,10 @@ class PathCost {
   // The hardware's part of leaving and entering a guest.
   void charge_vm_exit(cpu::Pcpu& pcpu);
   void charge_vm_entry(cpu::Pcpu& pcpu);
+  // Xen moves bytes within a frame's bounds each: every line of both goes through the caches, misses overlap.
+  void charge_copy(cpu::Pcpu& pcpu, PhysAddr to, PhysAddr from, std::uint64_t bytes);
+  // Xen touches each line of a range, one after the other.
+  void charge_lines(cpu::Pcpu& pcpu, PhysAddr first, std::uint64_t bytes);
   // Waiting for a lock until `until`.
   void charge_lock_wait(cpu::Pcpu& pcpu, Cycles until);
   // How often each path was taken, and the cycles charged to it.

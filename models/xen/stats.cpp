@@ -172,6 +172,19 @@ void Hypervisor::add_domain_stats(Domain& d) {
   memory_stats.add("pod_splintered", "count", "2 MiB entries broken for want of a 2 MiB block", &d.pod.splintered);
   memory_stats.add("pod_sweeps", "count", "emergency sweeps for zero pages", &d.pod.sweeps);
   if (d.log_dirty) add_mm_stats(g, d);
+  if (d.grants) {
+    stats::Group& s = g.group("grant", "what it did with grants of others, and what is left of it");
+    const grant::Stats& c = d.grants->stats;
+    s.add("maps", "count", "", &c.maps);
+    s.add("unmaps", "count", "", &c.unmaps);
+    s.add("copies", "count", "", &c.copies);
+    s.add("copied_bytes", "bytes", "", &c.copied_bytes);
+    s.add("transfers", "count", "", &c.transfers);
+    s.add("failures", "count", "operations with a status other than GNTST_okay", &c.failures);
+    s.add("frames", "frames", "of its table", [&d] { return std::uint64_t{d.grants->frames()}; });
+    s.add("mapped", "count", "handles in use", [&d] { return d.grants->maptrack.in_use(); });
+    s.add("pinned", "count", "entries of its own that are in use", [&d] { return d.grants->pinned(); });
+  }
   for (auto& owned : d.vcpus) {
     Vcpu& v = *owned;
     stats::Group& s = g.group("vcpu", v.id);

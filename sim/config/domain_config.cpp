@@ -52,9 +52,6 @@ constexpr std::string_view kIgnored[] = {"acpi",
                                          "irqs",
                                          "keymap",
                                          "localtime",
-                                         "max_grant_frames",
-                                         "max_grant_version",
-                                         "max_maptrack_frames",
                                          "mca_caps",
                                          "mmio_hole",
                                          "ms_vm_genid",
@@ -196,6 +193,11 @@ class Reader {
     if (!number(key, lowest, highest, v)) return false;
     out = static_cast<unsigned>(v);
     return true;
+  }
+  void optional_number(std::string_view key, std::uint64_t lowest, std::uint64_t highest,
+                       std::optional<unsigned>& out) {
+    unsigned v = 0;
+    if (number(key, lowest, highest, v)) out = v;
   }
   bool flag(std::string_view key, bool& out) {
     std::uint64_t v = 0;
@@ -430,6 +432,9 @@ DomainConfig read_domain_config(const XlFile& file) {
   read_affinity(r, "cpus", d.maxvcpus, d.cpus);
   read_affinity(r, "cpus_soft", d.maxvcpus, d.cpus_soft);
   r.number("cpu_weight", 1, 65535, d.cpu_weight);
+  r.optional_number("max_grant_frames", 1, 1u << 24, d.max_grant_frames);
+  r.optional_number("max_maptrack_frames", 0, 1u << 24, d.max_maptrack_frames);
+  r.optional_number("max_grant_version", 1, 2, d.max_grant_version);
   r.number("cap", 0, 65535, d.cap);
   r.text("pool", d.pool);
   if (r.number("max_event_channels", 0, 0x7fffffff, d.max_event_channels)) {

@@ -52,6 +52,8 @@ struct DomainConfig {
   unsigned cap = 0;           // percent of one pCPU; 0: none
   std::string pool;
   unsigned max_event_channels = 1023;  // the highest port
+  // Of the grant table; without: the host's limits.
+  std::optional<unsigned> max_grant_frames, max_maptrack_frames, max_grant_version;
 
   std::vector<std::string> disk;
   std::vector<std::string> vif;

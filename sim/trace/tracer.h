@@ -210,6 +210,9 @@ class Tracer {
   }
   void grant_map(PcpuId p, Cycles t, std::uint16_t domid) { timed(p, t, TRC_MEM_PAGE_GRANT_MAP, word(domid)); }
   void grant_unmap(PcpuId p, Cycles t, std::uint16_t domid) { timed(p, t, TRC_MEM_PAGE_GRANT_UNMAP, word(domid)); }
+  void grant_transfer(PcpuId p, Cycles t, std::uint16_t domid) {
+    timed(p, t, TRC_MEM_PAGE_GRANT_TRANSFER, word(domid));
+  }
   void irq_handled(PcpuId p, Cycles t, std::uint32_t irq, Cycles in, Cycles out) {
     timed(p, t, TRC_HW_IRQ_HANDLED, irq, low(in), low(out));
   }

@@ -13,6 +13,7 @@
 #include "models/xen/domain/vcpu.h"
 #include "models/xen/event/event_channel.h"
 #include "models/xen/event/upcall.h"
+#include "models/xen/grant/table.h"
 #include "models/xen/mm/log_dirty.h"
 #include "models/xen/mm/p2m.h"
 #include "models/xen/mm/pod.h"
@@ -91,6 +92,9 @@ struct Domain {
   EventChannels events;
   event::CallbackVia callback;
   event::InterruptLines* interrupt_lines = nullptr;  // of its IOAPIC and PIC; nullptr: it has none
+
+  // Grants: its table, and what it has mapped of others'.
+  std::unique_ptr<grant::GrantTable> grants;
 
   // Life.
   bool created_paused = true;

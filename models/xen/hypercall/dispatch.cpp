@@ -35,6 +35,7 @@ long Hypervisor::call_hypercall(Vcpu& v, std::uint64_t number, Arguments args) {
       {__HYPERVISOR_set_timer_op, Path::kSetTimer, 0b0000, member<&Hypervisor::do_set_timer_op>},
       {__HYPERVISOR_xen_version, Path::kXenVersion, 0b0001, member<&Hypervisor::do_xen_version>},
       {__HYPERVISOR_console_io, Path::kConsoleIo, 0b0011, member<&Hypervisor::do_console_io>},
+      {__HYPERVISOR_grant_table_op, Path::kCount, 0b0101, member<&Hypervisor::do_grant_table_op>},
       {__HYPERVISOR_vm_assist, Path::kVmAssist, 0b0011, member<&Hypervisor::do_vm_assist>},
       {__HYPERVISOR_vcpu_op, Path::kCount, 0b0011, member<&Hypervisor::do_vcpu_op>},
       {__HYPERVISOR_mmuext_op, Path::kSmallHypercall, 0b1010, do_mmuext_op},

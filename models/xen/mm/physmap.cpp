@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "models/xen/grant/operations.h"
 #include "models/xen/hypervisor.h"
 #include "models/xen/mm/mem_paging.h"
 #include "models/xen/mm/pod.h"
@@ -79,6 +80,12 @@ long frame_of(Hypervisor& hv, Domain& d, unsigned space, std::uint64_t index, Mf
     case XENMAPSPACE_shared_info:
       if (index != 0) return -kEinval;
       m = d.shared_info;
+      return 0;
+    case XENMAPSPACE_grant_table:
+      if (const long r = grant::frame_for_physmap(hv, d, index, m)) return r;
+      // Until it is mapped, a change of version cannot take a status frame away.
+      if (!hv.frames.get_page(m, d.domid)) return -kEbusy;
+      reference = true;
       return 0;
     case XENMAPSPACE_gmfn: {
       const P2mEntry e = get(hv, d, index, kWrite);
