@@ -1,5 +1,6 @@
 #include "models/xen/grant/lookup.h"
 
+#include "models/xen/mm/log_dirty.h"
 #include "models/xen/mm/physmap.h"
 
 namespace xensim::xen::grant {
