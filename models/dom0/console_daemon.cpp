@@ -58,7 +58,7 @@ std::uint64_t ConsoleDaemon::drain(domid_t domid, const Client& client) {
     unread += text;
     if (unread.size() > config_.limit + config_.limit / 4) unread.erase(0, unread.size() - config_.limit);
   }
-  if (xen::Domain* d = hypervisor_.find_domain(domid)) xen::log_dirty::mark_frame(*d, client.ring);
+  if (xen::Domain* d = hypervisor_.find_domain(domid)) xen::log_dirty::mark_frame(*d, client.ring.frame);
   return text.size();
 }
 
