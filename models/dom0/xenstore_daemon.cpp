@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "models/dom0/xenstore_ring.h"
+#include "models/xen/event/event_channel.h"
 #include "sim/base/expects.h"
 
 namespace xensim::dom0 {
@@ -56,6 +57,7 @@ class XenstoreDaemon::Socket final : public StoreTransport {
 
 XenstoreDaemon::XenstoreDaemon(xen::Hypervisor& hypervisor, const XenstoredConfig& config, xen::Domain& home)
     : hypervisor_(hypervisor), config_(config), home_(home.domid), server_(config.limits, *this) {
+  if (home_ != 0) expects(xen::event::set_global_virq_handler(hypervisor_, home, VIRQ_DOM_EXC) == 0);
   expects(hypervisor_.evtchn_bind_virq(home, VIRQ_DOM_EXC, 0, dom_exc_port_) == 0);
   // What other programs and the socket wake it by: a port that is bound to itself.
   std::uint32_t other = 0;

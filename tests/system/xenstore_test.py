@@ -132,6 +132,23 @@ class Xenstore(XensimTest):
             self.assertRegex(result.console("store"), r"(?m)^store: ok$")
             self.assertGreater(result.statistic("stats.xenstored.requests"), 500)
 
+    def test_two_domains_connect_through_the_store_and_a_granted_page(self):
+        back = self.guest_domain("back", "pingpong", cmdline="peer=2 count=100")
+        front = self.guest_domain("front", "pingpong", cmdline="peer=1 count=100")
+        result = self.run_scenario(back, front, "--timing", "functional", trace="none")
+        self.assert_ok(result)
+        self.assertRegex(result.console("back"), r"(?m)^answered 100 events$")
+        self.assertRegex(result.console("front"), r"(?m)^round trip through a granted page: n 100 min \d+ ")
+        self.assertRegex(result.console("front"), r"(?m)^pingpong: ok$")
+
+    def test_xenstored_may_have_a_domain_of_its_own(self):
+        config = self.guest_domain("store", "store", cmdline="rounds=20")
+        for timing in ("functional", "inorder"):
+            result = self.run_scenario(config, "--timing", timing, "--set", "/dom0/xenstored/stub_domain=true", trace="none")
+            self.assert_ok(result)
+            self.assertRegex(result.console("store"), r"(?m)^store: ok$")
+            self.assertRegex(result.stdout, r"(?m)^Xenstore +running ")
+
     def test_a_ring_that_a_guest_breaks_harms_nobody_else(self):
         good = self.guest_domain("good", "store", cmdline="rounds=30")
         bad = [self.guest_domain("bad%d" % i, "store", cmdline="rounds=2 hostile=%d" % i) for i in (1, 2)]
