@@ -37,4 +37,11 @@ void parse_options(std::span<const std::string> arguments, const po::options_des
   }
 }
 
+void set_timing(machine::ScenarioConfig& scenario, const std::string& model) {
+  if (model.empty()) return;
+  if (model != "functional" && model != "inorder")
+    throw UserError("--timing", "\"" + model + "\" is no timing model", "valid: functional, inorder");
+  scenario.timing = model == "functional" ? machine::Timing::kFunctional : machine::Timing::kInorder;
+}
+
 }  // namespace xensim::tool

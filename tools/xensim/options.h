@@ -5,6 +5,8 @@
 #include <span>
 #include <string>
 
+#include "models/machine/config.h"
+
 namespace xensim::tool {
 
 // Parses into the variables that the descriptions name. Throws UserError with the nearest valid option.
@@ -12,5 +14,8 @@ void parse_options(std::span<const std::string> arguments,
                    const boost::program_options::options_description& options,
                    const boost::program_options::positional_options_description& positional,
                    const std::string& command);
+
+// --timing: overrides the scenario's model unless it is empty. Throws UserError.
+void set_timing(machine::ScenarioConfig& scenario, const std::string& model);
 
 }  // namespace xensim::tool

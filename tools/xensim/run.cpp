@@ -141,11 +141,7 @@ int run_command(std::span<const std::string> arguments) {
   if (help) return kOk;
 
   machine::ScenarioConfig scenario = machine::load_scenario(o.scenario, o.sets, o.domains);
-  if (!o.timing.empty()) {
-    if (o.timing != "functional" && o.timing != "inorder")
-      throw UserError("--timing", "\"" + o.timing + "\" is no timing model", "valid: functional, inorder");
-    scenario.timing = o.timing == "functional" ? machine::Timing::kFunctional : machine::Timing::kInorder;
-  }
+  set_timing(scenario, o.timing);
   if (!o.until.empty()) scenario.until = parse_duration(o.until, "--until");
   if (!o.instructions.empty()) scenario.instructions = parse_unsigned(o.instructions, "--instructions");
   if (!o.trace.empty()) scenario.trace = trace_kinds(o.trace);

@@ -378,11 +378,7 @@ int shell_command(std::span<const std::string> arguments) {
   const ShellOptions o = parse(arguments, help);
   if (help) return kOk;
   machine::ScenarioConfig scenario = machine::load_scenario(o.scenario, o.sets, o.domains);
-  if (!o.timing.empty()) {
-    if (o.timing != "functional" && o.timing != "inorder")
-      throw UserError("--timing", "\"" + o.timing + "\" is no timing model", "valid: functional, inorder");
-    scenario.timing = o.timing == "functional" ? machine::Timing::kFunctional : machine::Timing::kInorder;
-  }
+  set_timing(scenario, o.timing);
   std::vector<dom0::DomainSpec> domains = machine::check_domains(scenario);
   std::vector<machine::CheckedVerb> timeline = machine::check_timeline(scenario, domains, o.scenario);
   ConsoleLogs consoles("", stdout);

@@ -96,7 +96,7 @@ std::string uptime_text(std::uint64_t seconds, bool brief) {
 
 void print_uptime(Context& c, unsigned domid, bool brief) {
   const Nanoseconds now = c.toolstack.hypervisor.ns(c.toolstack.hypervisor.now());
-  const ManagedDomain* m = domid <= 0xffff ? c.toolstack.managed(static_cast<domid_t>(domid)) : nullptr;
+  const ManagedDomain* m = managed_domain_of(c, domid);
   if (!m) return;
   // start_time is kept in whole seconds of the wall clock.
   const std::uint64_t up = c.toolstack.wallclock(now) - c.toolstack.wallclock(m->started);
@@ -121,6 +121,14 @@ long find_domain(Context& c, const std::string& qualifier) {
   if (found) return static_cast<long>(*found);
   c.out.complain("%s is an invalid domain identifier (rc=%d)\n", qualifier.c_str(), kErrorInval);
   return -1;
+}
+
+xen::Domain* domain_of(const Context& c, long domid) {
+  return domid <= 0xffff ? c.toolstack.hypervisor.find_domain(static_cast<domid_t>(domid)) : nullptr;
+}
+
+ManagedDomain* managed_domain_of(const Context& c, long domid) {
+  return domid <= 0xffff ? c.toolstack.managed(static_cast<domid_t>(domid)) : nullptr;
 }
 
 std::string log_prefix(long domid) { return domid == 0 ? "" : "Domain " + std::to_string(domid) + ":"; }
@@ -169,7 +177,7 @@ int pause(Context& c, const Invocation& i) {
   if (domid < 0) return 1;
   ++c.hypercalls;
   xen::Hypervisor& hv = c.toolstack.hypervisor;
-  xen::Domain* d = domid <= 0xffff ? hv.find_domain(static_cast<domid_t>(domid)) : nullptr;
+  xen::Domain* d = domain_of(c, domid);
   const long result = d ? xen::control::pause(hv, c.toolstack.dom0(), *d) : -xen::kEsrch;
   if (result != 0)
     c.out.complain("libxl: error: libxl_domain.c:587:libxl_domain_pause: %sPausing domain: %s\n",
@@ -182,7 +190,7 @@ int unpause(Context& c, const Invocation& i) {
   if (domid < 0) return 1;
   ++c.hypercalls;
   xen::Hypervisor& hv = c.toolstack.hypervisor;
-  xen::Domain* d = domid <= 0xffff ? hv.find_domain(static_cast<domid_t>(domid)) : nullptr;
+  xen::Domain* d = domain_of(c, domid);
   const long result = d ? xen::control::unpause(hv, *d) : -xen::kEsrch;
   if (result != 0)
     c.out.complain("libxl: error: libxl_domain.c:688:domain_unpause_done: %sUnpausing domain: %s\n",
@@ -194,7 +202,7 @@ int rename(Context& c, const Invocation& i) {
   const long domid = find_domain(c, i.arguments[0]);
   if (domid < 0) return 1;
   const std::string& to = i.arguments[1];
-  ManagedDomain* m = domid <= 0xffff ? c.toolstack.managed(static_cast<domid_t>(domid)) : nullptr;
+  ManagedDomain* m = managed_domain_of(c, domid);
   const auto other = to.empty() ? std::nullopt : c.toolstack.domid_of_name(to);
   if (other && *other != static_cast<unsigned>(domid)) {
     c.out.complain(

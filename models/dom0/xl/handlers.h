@@ -7,6 +7,14 @@
 #include "models/dom0/domain_spec.h"
 #include "models/dom0/xl/verb.h"
 
+namespace xensim::xen {
+struct Domain;
+}
+
+namespace xensim::dom0 {
+struct ManagedDomain;
+}
+
 namespace xensim::dom0::xl {
 
 // domains.cpp
@@ -75,6 +83,10 @@ std::string check_top(const Invocation& i);
 
 // The domain that an argument names, or -1: xl has complained. As xl's find_domain.
 long find_domain(Context& c, const std::string& qualifier);
+// The domain of a number as xl takes it, which may be none that Xen knows: nullptr then.
+xen::Domain* domain_of(const Context& c, long domid);
+// What libxl keeps of it; nullptr likewise.
+ManagedDomain* managed_domain_of(const Context& c, long domid);
 // Its name, or "(null)" as printf shows the name of a domain that has none.
 std::string shown_name(const Toolstack& toolstack, unsigned domid);
 // How libxl names a domain in front of a message: not at all, if it is domain 0.

@@ -48,7 +48,7 @@ class DestroyJob final : public Job {
           "hardware domain and toolstack.\n\n");
       return false;
     }
-    xen::Domain* d = domid <= 0xffff ? c_.toolstack.hypervisor.find_domain(static_cast<domid_t>(domid)) : nullptr;
+    xen::Domain* d = domain_of(c_, domid);
     if (!d || domid == 0) {
       refuse(domid, d != nullptr);
       return false;
@@ -147,7 +147,7 @@ class ControlJob final : public Job {
 
   bool ask(unsigned domid) {
     c_.out.complain(reboot_ ? "Rebooting domain %u\n" : "Shutting down domain %u\n", domid);
-    ManagedDomain* m = domid <= 0xffff ? c_.toolstack.managed(static_cast<domid_t>(domid)) : nullptr;
+    ManagedDomain* m = managed_domain_of(c_, domid);
     if (m) {
       m->control = reboot_ ? "reboot" : "poweroff";
       c_.toolstack.xenstore.write(control_node(domid), m->control);

@@ -25,7 +25,7 @@ ManagedDomain* subject(Context& c, const Invocation& i, const char* what, long& 
     c.out.complain("invalid memory size: %s\n", i.arguments[1].c_str());
     return nullptr;
   }
-  ManagedDomain* m = domid <= 0xffff ? c.toolstack.managed(static_cast<domid_t>(domid)) : nullptr;
+  ManagedDomain* m = managed_domain_of(c, domid);
   if (!m) {
     c.out.complain(
         "libxl: error: libxl_dom.c:1216:libxl__userdata_path: unable to find domain info for domain %ld: "

@@ -23,7 +23,7 @@ void print_head(Context& c) { c.out.print("%-33s %4s %6s %4s\n", "Name", "ID", "
 bool print_domain(Context& c, unsigned domid) {
   xen::Hypervisor& hv = c.toolstack.hypervisor;
   c.hypercalls += 2;
-  const xen::Domain* d = domid <= 0xffff ? hv.find_domain(static_cast<domid_t>(domid)) : nullptr;
+  const xen::Domain* d = domain_of(c, domid);
   if (!d) {
     c.out.complain(
         "libxl: error: libxl_dom.c:76:libxl__domain_cpupool: getinfolist failed 0: No such file or directory\n");
@@ -84,7 +84,7 @@ int set_domain(Context& c, unsigned domid, const Invocation& i) {
     c.out.complain("libxl_domain_sched_params_set failed.\n");
     return 1;
   };
-  xen::Domain* d = domid <= 0xffff ? hv.find_domain(static_cast<domid_t>(domid)) : nullptr;
+  xen::Domain* d = domain_of(c, domid);
   if (!d) return failed("");
   const std::string who = log_prefix(domid);
   if (hv.policy->name() != "credit2")

@@ -49,7 +49,7 @@ int trigger(Context& c, const Invocation& i) {
     if (vcpu == 0 && rest == i.arguments[2]) c.out.complain("Invalid vcpuid, using default vcpuid=0.\n\n");
   }
   xen::Hypervisor& hv = c.toolstack.hypervisor;
-  xen::Domain* d = domid <= 0xffff ? hv.find_domain(static_cast<domid_t>(domid)) : nullptr;
+  xen::Domain* d = domain_of(c, domid);
   ++c.hypercalls;
   if (t->number < 0) {
     c.out.complain(

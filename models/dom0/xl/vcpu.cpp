@@ -33,7 +33,7 @@ unsigned host_cpus(const Context& c) { return static_cast<unsigned>(c.toolstack.
 void print_vcpus(Context& c, unsigned domid) {
   xen::Hypervisor& hv = c.toolstack.hypervisor;
   ++c.hypercalls;
-  const xen::Domain* d = domid <= 0xffff ? hv.find_domain(static_cast<domid_t>(domid)) : nullptr;
+  const xen::Domain* d = domain_of(c, domid);
   if (!d) {
     c.out.complain(
         "libxl: error: libxl_domain.c:1667:libxl_list_vcpu: %sGetting infolist: No such file or directory\n",
@@ -102,7 +102,7 @@ bool pin(Context& c, unsigned domid, unsigned vcpu, const std::optional<Cpus>& h
   if (!hard && !soft && !force) return false;
   ++c.hypercalls;
   xen::Hypervisor& hv = c.toolstack.hypervisor;
-  xen::Domain* d = domid <= 0xffff ? hv.find_domain(static_cast<domid_t>(domid)) : nullptr;
+  xen::Domain* d = domain_of(c, domid);
   const long result = d ? xen::control::set_affinity(hv, *d, vcpu, hard, soft) : -xen::kEsrch;
   if (result == 0) return true;
   c.out.complain("libxl: error: libxl_sched.c:62:libxl__set_vcpuaffinity: %sSetting vcpu affinity: %s\n",
@@ -142,8 +142,7 @@ int vcpu_pin(Context& c, const Invocation& i) {
     c.out.print("\n");
     return 0;
   }
-  xen::Hypervisor& hv = c.toolstack.hypervisor;
-  xen::Domain* d = domid <= 0xffff ? hv.find_domain(static_cast<domid_t>(domid)) : nullptr;
+  xen::Domain* d = domain_of(c, domid);
   if (!i.has('i') && hard) {
     ++c.hypercalls;
     if (!d) {
@@ -199,7 +198,7 @@ int vcpu_set(Context& c, const Invocation& i) {
     return 1;
   }
   xen::Hypervisor& hv = c.toolstack.hypervisor;
-  const xen::Domain* d = domid <= 0xffff ? hv.find_domain(static_cast<domid_t>(domid)) : nullptr;
+  const xen::Domain* d = domain_of(c, domid);
   ++c.hypercalls;
   if (!i.has('i')) {
     if (!d) return 1;
