@@ -26,11 +26,15 @@ inline constexpr SegmentFields kLdtrFields{VmcsField::kGuestLdtrSelector, VmcsFi
 inline constexpr SegmentFields kTrFields{VmcsField::kGuestTrSelector, VmcsField::kGuestTrBase,
                                          VmcsField::kGuestTrLimit, VmcsField::kGuestTrAttr};
 
-inline Segment read_segment(const Vmcs& v, const SegmentFields& f) {
-  return {v.read(f.base), v.read32(f.limit), v.read32(f.attr), v.read16(f.selector)};
+// Of a VMCS, or of a Vmx's current one.
+template <class V>
+Segment read_segment(const V& v, const SegmentFields& f) {
+  return {v.read(f.base), static_cast<std::uint32_t>(v.read(f.limit)), static_cast<std::uint32_t>(v.read(f.attr)),
+          static_cast<std::uint16_t>(v.read(f.selector))};
 }
 
-inline void write_segment(Vmcs& v, const SegmentFields& f, const Segment& s) {
+template <class V>
+void write_segment(V& v, const SegmentFields& f, const Segment& s) {
   v.write(f.base, s.base);
   v.write(f.limit, s.limit);
   v.write(f.attr, s.attr);

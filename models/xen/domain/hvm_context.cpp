@@ -18,7 +18,6 @@ constexpr std::uint16_t kEnd = HVM_SAVE_CODE(END), kHeader = HVM_SAVE_CODE(HEADE
                         kLapic = HVM_SAVE_CODE(LAPIC), kLapicRegs = HVM_SAVE_CODE(LAPIC_REGS),
                         kMtrr = HVM_SAVE_CODE(MTRR), kTscAdjust = HVM_SAVE_CODE(TSC_ADJUST);
 
-constexpr std::uint64_t kMtrrCap = 0x508;  // 8 variable ranges, fixed ranges, write-combining
 constexpr std::uint32_t kSoftwareDisabled = 1, kHardwareDisabled = 2;  // hvm_hw_lapic.disabled
 
 void append_record(Bytes& to, std::uint16_t type, unsigned instance, std::span<const std::uint8_t> body) {

@@ -26,6 +26,9 @@ namespace xensim::xen {
 
 struct Domain;
 
+// IA32_MTRRCAP of every guest: 8 variable ranges, fixed ranges, write-combining.
+inline constexpr std::uint64_t kMtrrCap = 0x508;
+
 using trace::Runstate;
 
 // Why a vCPU may not run (Xen's pause flags, _VPF_* of sched.h). Zero: runnable.

@@ -59,7 +59,7 @@ bool Hypervisor::guest_rdmsr(Vcpu& v, std::uint32_t msr, std::uint64_t& value) {
       value = 0;
       return true;
     case 0xfe:
-      value = 0x508;
+      value = kMtrrCap;
       return true;  // MTRRcap: 8 variable, fixed, WC
     case 0x1a0:
       value = m.misc_enable;

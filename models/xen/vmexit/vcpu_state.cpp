@@ -7,22 +7,6 @@ namespace xensim::xen {
 
 using F = cpu::VmcsField;
 
-namespace {
-
-void write_segment(cpu::Vmx& vmx, const cpu::SegmentFields& f, const cpu::Segment& s) {
-  vmx.write(f.base, s.base);
-  vmx.write(f.limit, s.limit);
-  vmx.write(f.attr, s.attr);
-  vmx.write(f.selector, s.selector);
-}
-
-cpu::Segment read_segment(const cpu::Vmx& vmx, const cpu::SegmentFields& f) {
-  return {vmx.read(f.base), static_cast<std::uint32_t>(vmx.read(f.limit)),
-          static_cast<std::uint32_t>(vmx.read(f.attr)), static_cast<std::uint16_t>(vmx.read(f.selector))};
-}
-
-}  // namespace
-
 // Writes a whole vCPU state into its VMCS and context: the entry of a PVH domain, or the state after a start-up
 // IPI.
 void Hypervisor::set_vcpu_state(Vcpu& v, const cpu::ArchState& st) {
