@@ -48,7 +48,6 @@ constexpr std::array<PathRow, kPaths> kTable{{
     {"grant_transfer", 12000, "one element of GNTTABOP_transfer", "uncalibrated"},
     {"grant_swap", 10000, "one element of GNTTABOP_swap_grant_ref", "uncalibrated"},
     {"grant_cache_flush", 6000, "one element of GNTTABOP_cache_flush, the lines apart", "uncalibrated"},
-    {"grant_invept", 250, "drop a context's translations on one pCPU, IPI apart", "uncalibrated"},
     {"grant_version_frame", 3000, "clear one grant frame, and look at its entries", "uncalibrated"},
     {"vm_assist", 140, "VMASST_CMD_*", "capture: vm_assist 1468 - 1328"},
     {"vcpu_op", 2000, "VCPUOP_* other than timers", "uncalibrated"},

@@ -53,7 +53,6 @@ enum class Path : std::uint8_t {
   kGrantTransfer,
   kGrantSwap,
   kGrantCacheFlush,
-  kGrantInvept,
   kGrantVersionFrame,
   kVmAssist,
   kVcpuOp,

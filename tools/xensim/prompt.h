@@ -22,7 +22,6 @@ class Prompt {
   Prompt(const Prompt&) = delete;
   Prompt& operator=(const Prompt&) = delete;
 
-  bool interactive() const { return editor_ != nullptr; }
   // The next line without its end; nullopt: there is none any more.
   std::optional<std::string> read(const std::string& prompt);
 

@@ -7,23 +7,12 @@ namespace xensim::xen::grant {
 
 namespace {
 
-// The processors that may have used the old translation drop it; the others do so before they enter the guest
-// again.
-void charge_flush(Hypervisor& hv, const Domain& d) {
-  cpu::Pcpu& here = *hv.here().pcpu;
-  hv.cost.charge(here, Path::kGrantInvept);
-  for (const PcpuState& c : hv.pcpus)
-    if (c.pcpu != &here && c.current && &c.current->domain == &d) hv.cost.charge(here, Path::kIpi);
-}
-
 std::int16_t add_to_p2m(Hypervisor& hv, Domain& d, std::uint64_t gfn, Mfn frame, P2mType type) {
-  const bool fits = gfn < P2m::kFrames;
-  const bool covers = fits && !is_empty(d.p2m->get(Gfn(gfn)).type);
-  const bool own = hv.frames.info(frame).owner == d.domid && hv.frames.gfn_of(frame) != kNoGfn;
-  if (covers || own) charge_flush(hv, d);
-  if (fits) return physmap::add_page(hv, d, gfn, frame, 0, type) == 0 ? GNTST_okay : GNTST_general_error;
+  if (gfn < P2m::kFrames)
+    return physmap::add_page(hv, d, gfn, frame, 0, type) == 0 ? GNTST_okay : GNTST_general_error;
   // A frame has one place in its own domain: a grant to oneself takes it from there, even if it then arrives
   // nowhere.
+  const bool own = hv.frames.info(frame).owner == d.domid && hv.frames.gfn_of(frame) != kNoGfn;
   if (own) physmap::remove_page(hv, d, hv.frames.gfn_of(frame), frame, 0);
   return GNTST_general_error;
 }
@@ -59,7 +48,6 @@ std::int16_t replace_host_mapping(Hypervisor& hv, Domain& d, std::uint64_t addre
   if (new_address != 0 || flags & GNTMAP_contains_pte || gfn >= P2m::kFrames) return GNTST_general_error;
   const P2mEntry e = d.p2m->get(Gfn(gfn));
   if (!is_grant(e.type) || e.mfn != frame) return GNTST_general_error;
-  charge_flush(hv, d);
   return physmap::remove_page(hv, d, gfn, frame, 0) == 0 ? GNTST_okay : GNTST_general_error;
 }
 

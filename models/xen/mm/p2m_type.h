@@ -66,7 +66,6 @@ constexpr bool is_paging(P2mType t) {
   using enum P2mType;
   return p2m_detail::in(t, p2m_detail::set_of(kRamPagingOut, kRamPaged, kRamPagingIn));
 }
-constexpr bool is_paged(P2mType t) { return t == P2mType::kRamPaged; }
 // Plain memory of the domain's own, whether it is being logged or not: what P2m::change_type_global() changes, and
 // what may be shared.
 constexpr bool is_changeable(P2mType t) { return t == P2mType::kRamRw || t == P2mType::kRamLogDirty; }
