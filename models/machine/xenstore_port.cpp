@@ -109,8 +109,9 @@ bool XenstorePort::exchange() {
 }
 
 bool XenstorePort::take_from_socket() {
+  if (!socket) return false;
   const auto now = std::chrono::steady_clock::now();
-  if (!socket || now - polled_ < kInterval) return false;
+  if (now - polled_ < kInterval) return false;
   polled_ = now;
   const std::vector<StoreInput> input = socket->poll(std::chrono::milliseconds{0});
   for (const StoreInput& i : input) {
