@@ -24,6 +24,8 @@ constexpr std::array kFrequencies = {
     Unit{"Hz", 1},     Unit{"kHz", 1'000},   Unit{"MHz", 1'000'000},   Unit{"GHz", 1'000'000'000},
     Unit{"k", 1'000},  Unit{"M", 1'000'000}, Unit{"G", 1'000'000'000}, Unit{"K", 1'000},
     Unit{"KHz", 1'000}};
+constexpr std::array kBandwidths = {Unit{"bit/s", 1}, Unit{"kbit/s", 1'000}, Unit{"Mbit/s", 1'000'000},
+                                    Unit{"Gbit/s", 1'000'000'000}};
 constexpr std::array kSizes = {Unit{"B", 1},
                                Unit{"KiB", 1ull << 10},
                                Unit{"MiB", 1ull << 20},
@@ -115,6 +117,12 @@ std::uint64_t parse_frequency(std::string_view text, const std::string& place) {
                {"a frequency", "write a number with Hz, kHz, MHz or GHz, like \"2.4GHz\"", kFrequencies});
 }
 
+std::uint64_t parse_bandwidth(std::string_view text, const std::string& place) {
+  return parse(
+      text, place,
+      {"a bandwidth", "write a number with bit/s, kbit/s, Mbit/s or Gbit/s, like \"10Gbit/s\"", kBandwidths});
+}
+
 std::uint64_t parse_size(std::string_view text, const std::string& place) {
   return parse(text, place, {"a size", "write a number with B, KiB, MiB, GiB or TiB, like \"64MiB\"", kSizes});
 }
@@ -149,6 +157,8 @@ std::string format_duration(Nanoseconds ns) {
 }
 
 std::string format_frequency(std::uint64_t hz) { return format(hz, std::span(kFrequencies).first(4)); }
+
+std::string format_bandwidth(std::uint64_t bits_per_second) { return format(bits_per_second, kBandwidths); }
 
 std::string format_size(std::uint64_t bytes) { return format(bytes, std::span(kSizes).first(5)); }
 

@@ -14,6 +14,8 @@ namespace xensim {
 Nanoseconds parse_duration(std::string_view text, const std::string& place);
 // Hz, kHz, MHz, GHz (k, M, G as well). A number alone is in hertz.
 std::uint64_t parse_frequency(std::string_view text, const std::string& place);
+// bit/s, kbit/s, Mbit/s, Gbit/s. A number alone is in bits per second.
+std::uint64_t parse_bandwidth(std::string_view text, const std::string& place);
 // B, KiB, MiB, GiB, TiB; K, M, G, T mean the same (as in Xen's options), kB, MB, GB, TB powers of ten. A number
 // alone is in bytes.
 std::uint64_t parse_size(std::string_view text, const std::string& place);
@@ -24,6 +26,7 @@ std::uint64_t parse_unsigned(std::string_view text, const std::string& place);
 // "123ns". A number that would need more is given in the next smaller unit, so that parse(format(x)) == x.
 std::string format_duration(Nanoseconds ns);
 std::string format_frequency(std::uint64_t hz);
+std::string format_bandwidth(std::uint64_t bits_per_second);
 std::string format_size(std::uint64_t bytes);
 
 // floor(a × b / c) without overflow of the product; c > 0. The result must fit.

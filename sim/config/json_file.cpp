@@ -100,10 +100,15 @@ std::string Document::place(const std::string& pointer) const {
 }
 
 void Document::include(const std::string& key) {
-  if (!json.is_object() || !json.contains(key) || !json[key].is_string()) return;
-  std::string path = join_path(folder_of(file), json[key].get<std::string>());
-  json[key] = load_json(path);
-  origins["/" + pointer_token(key)] = path;
+  if (json.is_object()) include_at("/" + pointer_token(key));
+}
+
+void Document::include_at(const std::string& pointer) {
+  const Json::json_pointer at(pointer);
+  if (!json.contains(at) || !json.at(at).is_string()) return;
+  std::string path = join_path(folder_of(file), json.at(at).get<std::string>());
+  json.at(at) = load_json(path);
+  origins[pointer] = path;
 }
 
 void Document::set(std::string_view assignment) {

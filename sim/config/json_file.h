@@ -31,6 +31,8 @@ struct Document {
   // If the member `key` of the document is a string, it is a path (relative to the document's folder) of a JSON
   // file with the member's value, which takes its place.
   void include(const std::string& key);
+  // The same for the value at a pointer, if there is one.
+  void include_at(const std::string& pointer);
 
   // "--set /json/pointer=value": the value is JSON, or else a string. Objects on the way are made; whether the
   // pointer names something is found out by load(), which knows the parameters. A list is indexed from 0; "-"

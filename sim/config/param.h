@@ -21,8 +21,8 @@
 // i), a struct with describe(), and std::optional, std::vector and std::map<std::string, …> of these.
 //
 // The unit also says which strings are accepted beside integers: "ns", "us", "ms" (durations: "10ms"), "Hz"
-// ("2.4GHz"), "bytes", "KiB", "MiB" (sizes: "64MiB"), "address" ("0x1000"). Other units ("count", "cycles",
-// "instructions", "percent", …) take integers only.
+// ("2.4GHz"), "bit/s" ("10Gbit/s"), "bytes", "KiB", "MiB" (sizes: "64MiB"), "address" ("0x1000"). Other units
+// ("count", "cycles", "instructions", "percent", …) take integers only.
 #pragma once
 
 #include <concepts>

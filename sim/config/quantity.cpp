@@ -9,7 +9,7 @@
 namespace xensim::config {
 namespace {
 
-enum class Kind { kPlain, kDuration, kFrequency, kSize, kAddress };
+enum class Kind { kPlain, kDuration, kFrequency, kBandwidth, kSize, kAddress };
 
 struct Form {
   std::string_view unit;
@@ -19,8 +19,9 @@ struct Form {
 constexpr Form kForms[] = {{"ns", Kind::kDuration, 1},         {"us", Kind::kDuration, 1'000},
                            {"ms", Kind::kDuration, 1'000'000}, {"s", Kind::kDuration, 1'000'000'000},
                            {"Hz", Kind::kFrequency, 1},        {"kHz", Kind::kFrequency, 1'000},
-                           {"bytes", Kind::kSize, 1},          {"KiB", Kind::kSize, 1 << 10},
-                           {"MiB", Kind::kSize, 1 << 20},      {"address", Kind::kAddress, 1}};
+                           {"bit/s", Kind::kBandwidth, 1},     {"bytes", Kind::kSize, 1},
+                           {"KiB", Kind::kSize, 1 << 10},      {"MiB", Kind::kSize, 1 << 20},
+                           {"address", Kind::kAddress, 1}};
 
 Form form_of(std::string_view unit) {
   for (const Form& f : kForms)
@@ -59,6 +60,9 @@ __int128 parse_quantity(std::string_view text, std::string_view unit, const std:
     case Kind::kFrequency:
       value = parse_frequency(text, place);
       break;
+    case Kind::kBandwidth:
+      value = parse_bandwidth(text, place);
+      break;
     case Kind::kSize:
       value = parse_size(text, place);
       break;
@@ -80,6 +84,8 @@ std::string format_quantity(__int128 value, std::string_view unit) {
       return format_duration(v);
     case Kind::kFrequency:
       return format_frequency(v);
+    case Kind::kBandwidth:
+      return format_bandwidth(v);
     case Kind::kSize:
       return format_size(v);
     default:
