@@ -56,6 +56,7 @@ TABLES = {
     "memory": "/memory",
     "credit2": "/xen/schedulers/credit2",
     "dom0": "/dom0",
+    "links": "/links/NAME",
 }
 
 

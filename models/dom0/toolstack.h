@@ -19,6 +19,7 @@
 #include "models/dom0/console_daemon.h"
 #include "models/dom0/domain_spec.h"
 #include "models/dom0/job.h"
+#include "models/dom0/network.h"
 #include "models/dom0/xenstore_entries.h"
 #include "models/dom0/xl/verb.h"
 #include "models/xen/domain/model_program.h"
@@ -92,6 +93,11 @@ class Toolstack final : public xen::ModelProgram {
   std::function<void(domid_t, const std::string&)> on_create;
   std::function<void(domid_t, const DomainOutcome&)> on_end;
   std::function<void(std::uint64_t number, const VerbRecord&)> on_verb;
+
+  // Something has come from outside the host: the toolstack looks.
+  void wake() { hypervisor.event_set_pending(dom0(), event_port_); }
+  // Connections to other hosts; set once.
+  Network* network = nullptr;
 
   // --- For jobs.
   xen::Hypervisor& hypervisor;

@@ -6,6 +6,8 @@
 #include "models/dom0/xl/command_line.h"
 #include "sim/base/error.h"
 #include "sim/base/file.h"
+#include "sim/base/suggest.h"
+#include "sim/base/units.h"
 
 namespace xensim::machine {
 
@@ -48,6 +50,7 @@ void describe(Dom0Config& c, config::Visitor& v) {
   v(c.console, {"console", "", "xenconsoled", ""});
   v(c.xenstored, {"xenstored", "", "xenstored", ""});
   v(c.housekeeping, {"housekeeping", "", "dom0's kernel and daemons when idle", ""});
+  v(c.network, {"network", "", "connections to other hosts", ""});
 }
 
 void describe(MachineConfig& c, config::Visitor& v) {
@@ -72,16 +75,26 @@ void describe(DomainFile& c, config::Visitor& v) {
 
 void describe(TimelineEntry& c, config::Visitor& v) {
   v(c.at, {"at", "ns", "simulated time", "design"});
+  v(c.host, {"host", "", "whose dom0 runs xl; default: the first host", "design"});
   v(c.xl, {"xl", "", "command line of xl, without \"xl\"", "design"});
+  v(c.link, {"link", "", "instead of xl: the link that changes", "design"});
+  v(c.state, {"state", "", "its state from then on", "design"});
   v(c.file,
     {"file", "", "what its `create` reads, if not to be read from the path", "design", config::between(0, 1)});
+}
+
+void describe(HostConfig& c, config::Visitor& v) {
+  v(c.machine, {"machine", "file", "the host's machine, or the path of its file", ""});
+  v(c.domains, {"domains", "", "its domain files, created in this order", ""});
 }
 
 void describe(ScenarioConfig& c, config::Visitor& v) {
   v(c.description, {"description", "", "what the scenario shows", ""});
   v(c.machine, {"machine", "file", "the machine, or the path of its file", ""});
   v(c.domains, {"domains", "", "domain files, created in this order", ""});
-  v(c.timeline, {"timeline", "", "runs of xl, in order of time", "design"});
+  v(c.hosts, {"hosts", "", "instead of machine and domains: several hosts, by name", "design"});
+  v(c.links, {"links", "", "between hosts, by name", "design"});
+  v(c.timeline, {"timeline", "", "runs of xl and changes of links, in order of time", "design"});
   v(c.timing, {"timing", "", "timing model: functional or inorder", "design"});
   v(c.until, {"until", "ns", "simulated time at which the run ends; 0: when every domain has ended", "design"});
   v(c.instructions,
@@ -97,14 +110,13 @@ std::set<std::string> keys_of(const config::Json& schema) {
   return keys;
 }
 
-void check_nodes(const MachineConfig& m, const config::Document& d) {
+void check_nodes(const MachineConfig& m, const std::string& place) {
   if (m.memory.nodes.empty()) return;
   std::uint64_t size = 0, cpus = 0;
   for (const NodeConfig& n : m.memory.nodes) {
     size += n.size;
     cpus += n.cpus;
   }
-  const std::string place = d.place("/machine/memory/nodes");
   if (m.memory.nodes.size() > xen::Heap::kMaxNodes)
     throw UserError(place, std::to_string(m.memory.nodes.size()) + " nodes are too many", "give at most 64");
   if (size != m.memory.size)
@@ -118,12 +130,130 @@ void check_nodes(const MachineConfig& m, const config::Document& d) {
         "make them equal");
 }
 
-std::string first_token(const std::string& assignment) {
-  if (assignment.empty() || assignment[0] != '/') return "";
-  return assignment.substr(1, assignment.find_first_of("/=", 1) - 1);
+// The n-th part of the pointer of "/a/b/c=value"; "" if there is none.
+std::string token_of(const std::string& assignment, unsigned n) {
+  const std::string pointer = assignment.substr(0, assignment.find('='));
+  std::size_t at = 0;
+  for (unsigned i = 0; at < pointer.size() && pointer[at] == '/'; ++i) {
+    const std::size_t end = std::min(pointer.find('/', at + 1), pointer.size());
+    if (i == n) return pointer.substr(at + 1, end - at - 1);
+    at = end;
+  }
+  return "";
+}
+
+std::string near_one_of(const std::string& name, const config::Json& objects) {
+  std::vector<std::string> names;
+  for (const auto& [key, value] : objects.items()) names.push_back(key);
+  return mend_of_name(name, names);
+}
+
+// Overrides, the machine's and the scenario's. One with a key of the machine alone is for every machine that there
+// is; a host or link that is not there is none to set.
+void set_overrides(config::Document& d, const std::vector<std::string>& overrides,
+                   const std::set<std::string>& scenario_keys, const std::set<std::string>& machine_keys) {
+  const bool hosts = d.json.is_object() && d.json.contains("hosts") && d.json["hosts"].is_object();
+  for (const std::string& o : overrides) {
+    const std::string token = token_of(o, 0), name = token_of(o, 1);
+    if (machine_keys.contains(token) && !scenario_keys.contains(token)) {
+      if (!hosts) d.set("/machine" + o);
+      if (hosts)
+        for (const auto& [host, value] : d.json["hosts"].items())
+          d.set("/hosts/" + config::pointer_token(host) + "/machine" + o);
+      continue;
+    }
+    for (const char* group : {"hosts", "links"})
+      if (token == group && !name.empty()) {
+        const config::Json none = config::Json::object();
+        const config::Json& there =
+            d.json.is_object() && d.json.contains(group) && d.json[group].is_object() ? d.json[group] : none;
+        if (!there.contains(name))
+          throw UserError("--set " + o, "the scenario has no " + token.substr(0, 4) + " \"" + name + "\"",
+                          near_one_of(name, there));
+      }
+    d.set(o);
+  }
+}
+
+// A domain may be given as its path; relative to the scenario's folder.
+void resolve_domains(config::Json& holder, const std::string& folder) {
+  if (!holder.is_object() || !holder.contains("domains") || !holder["domains"].is_array()) return;
+  for (config::Json& entry : holder["domains"])
+    if (entry.is_string()) {
+      config::Json object = config::Json::object();
+      object["file"] = join_path(folder, entry.get<std::string>());
+      entry = object;
+    }
+}
+
+// Includes the hosts' machine files; before --set, which may reach into them.
+void include_hosts(config::Document& d, const std::string& folder) {
+  if (!d.json.is_object() || !d.json.contains("hosts")) return;
+  for (const char* other : {"machine", "domains"})
+    if (d.json.contains(other))
+      throw UserError(d.place("/" + std::string(other)), "stands beside \"hosts\"",
+                      "move it into one of the hosts: /hosts/NAME/" + std::string(other));
+  if (!d.json["hosts"].is_object()) return;  // load() says so
+  for (auto& [name, host] : d.json["hosts"].items()) {
+    d.include_at("/hosts/" + config::pointer_token(name) + "/machine");
+    resolve_domains(host, folder);
+  }
+}
+
+// Names become folders and parts of messages.
+bool good_name(const std::string& name) {
+  static constexpr std::string_view kGood = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+  return !name.empty() && name.size() <= 63 && name[0] != '.' && name[0] != '-' &&
+         name.find_first_not_of(kGood) == std::string::npos;
+}
+
+void check_hosts(const ScenarioConfig& c, const config::Document& d) {
+  std::vector<std::string> names;
+  for (const auto& [name, host] : c.hosts) {
+    const std::string pointer = "/hosts/" + config::pointer_token(name);
+    if (!good_name(name))
+      throw UserError(d.place(pointer), "\"" + name + "\" cannot name a host",
+                      "use letters, digits, \"-\", \"_\" and \".\"");
+    check_nodes(host.machine, d.place(pointer + "/machine/memory/nodes"));
+    names.push_back(name);
+  }
+  if (d.json.is_object() && d.json.contains("hosts") && c.hosts.empty())
+    throw UserError(d.place("/hosts"), "there is no host", "name one, or leave \"hosts\" out");
+  std::set<std::set<std::string>> pairs;
+  for (const auto& [name, link] : c.links) {
+    const std::string pointer = "/links/" + config::pointer_token(name);
+    if (!good_name(name))
+      throw UserError(d.place(pointer), "\"" + name + "\" cannot name a link",
+                      "use letters, digits, \"-\", \"_\" and \".\"");
+    if (link.between.size() != 2 || link.between[0] == link.between[1])
+      throw UserError(d.place(pointer + "/between"), "a link is between two hosts",
+                      "write \"between\": [\"HOST\", \"HOST\"]");
+    for (unsigned i = 0; i < 2; ++i)
+      if (!c.hosts.contains(link.between[i]))
+        throw UserError(d.place(pointer + "/between/" + std::to_string(i)),
+                        "there is no host \"" + link.between[i] + "\"", mend_of_name(link.between[i], names));
+    if (!pairs.insert({link.between[0], link.between[1]}).second)
+      throw UserError(d.place(pointer + "/between"), "another link is between these two", "remove one");
+    for (const std::string& end : link.between)
+      if (ns_to_cycles(link.latency + 1, c.hosts.at(end).machine.cpu.frequency) < 2)
+        throw UserError(d.place(pointer + "/latency"),
+                        format_duration(link.latency) + " is less than a cycle of host \"" + end + "\"",
+                        "raise it");
+    if (link.header >= link.mtu)
+      throw UserError(d.place(pointer + "/header"), "leaves nothing of a packet", "lower it, or raise mtu");
+  }
 }
 
 }  // namespace
+
+std::string mend_of_name(const std::string& name, const std::vector<std::string>& names) {
+  if (names.empty()) return "there is none";
+  const std::vector<std::string_view> views(names.begin(), names.end());
+  if (const std::string near(nearest(name, views)); !near.empty()) return "did you mean \"" + near + "\"?";
+  std::string list;
+  for (const std::string& n : names) list += (list.empty() ? "\"" : ", \"") + n + "\"";
+  return "valid: " + list;
+}
 
 ScenarioConfig load_scenario(const std::string& path, const std::vector<std::string>& overrides,
                              const std::vector<std::string>& more_domains) {
@@ -131,7 +261,7 @@ ScenarioConfig load_scenario(const std::string& path, const std::vector<std::str
   const std::set<std::string> scenario_keys = keys_of(config::schema_of<ScenarioConfig>("scenario"));
   const std::set<std::string> machine_keys = keys_of(config::schema_of<MachineConfig>("machine"));
   // A machine file alone is a scenario without domains.
-  if (d.json.is_object() && !d.json.contains("machine") &&
+  if (d.json.is_object() && !d.json.contains("machine") && !d.json.contains("hosts") &&
       std::any_of(machine_keys.begin(), machine_keys.end(),
                   [&](const std::string& k) { return d.json.contains(k); })) {
     config::Json scenario = config::Json::object();
@@ -142,24 +272,21 @@ ScenarioConfig load_scenario(const std::string& path, const std::vector<std::str
     d.json = scenario;
   }
   d.include("machine");
-  for (const std::string& o : overrides) {
-    const std::string token = first_token(o);
-    d.set(machine_keys.contains(token) && !scenario_keys.contains(token) ? "/machine" + o : o);
-  }
-  // A domain may be given as its path; relative to the scenario's folder.
-  if (d.json.contains("domains") && d.json["domains"].is_array())
-    for (config::Json& entry : d.json["domains"])
-      if (entry.is_string()) {
-        config::Json object = config::Json::object();
-        object["file"] = join_path(folder_of(path), entry.get<std::string>());
-        entry = object;
-      }
+  include_hosts(d, folder_of(path));
+  set_overrides(d, overrides, scenario_keys, machine_keys);
+  resolve_domains(d.json, folder_of(path));
   ScenarioConfig c;
   config::load(c, d);
-  for (const std::string& file : more_domains) c.domains.push_back({file, ""});
-  for (DomainFile& f : c.domains)
-    if (f.text.empty()) f.text = read_file(f.file, 1 << 20);
-  check_nodes(c.machine, d);
+  check_hosts(c, d);
+  std::vector<DomainFile>& first = c.hosts.empty() ? c.domains : c.hosts.begin()->second.domains;
+  for (const std::string& file : more_domains) first.push_back({file, ""});
+  const auto read = [](std::vector<DomainFile>& files) {
+    for (DomainFile& f : files)
+      if (f.text.empty()) f.text = read_file(f.file, 1 << 20);
+  };
+  read(c.domains);
+  for (auto& [name, host] : c.hosts) read(host.domains);
+  check_nodes(c.machine, d.place("/machine/memory/nodes"));
   for (std::size_t i = 0; i < c.timeline.size(); ++i) {
     TimelineEntry& e = c.timeline[i];
     if (!e.file.empty()) continue;
@@ -176,6 +303,51 @@ ScenarioConfig load_scenario(const std::string& path, const std::vector<std::str
   return c;
 }
 
+config::Json save_scenario(const ScenarioConfig& scenario) {
+  config::Json j = config::save(scenario);
+  if (scenario.hosts.empty()) {
+    j.erase("hosts");
+    j.erase("links");
+  } else {
+    j.erase("machine");
+    j.erase("domains");
+  }
+  return j;
+}
+
+std::vector<HostScenario> hosts_of(const ScenarioConfig& scenario) {
+  if (scenario.hosts.empty()) return {{"", "", scenario}};
+  std::vector<HostScenario> out;
+  for (const auto& [name, host] : scenario.hosts) {
+    HostScenario h{name, "/hosts/" + config::pointer_token(name), scenario};
+    h.scenario.hosts.clear();
+    h.scenario.links.clear();
+    h.scenario.timeline.clear();
+    h.scenario.machine = host.machine;
+    h.scenario.domains = host.domains;
+    // What comes over a link must not be late: nobody may be further ahead than it takes.
+    std::uint64_t& quantum = h.scenario.machine.quantum;
+    for (const auto& [link_name, link] : scenario.links)
+      if (link.between[0] == name || link.between[1] == name)
+        quantum = std::min<std::uint64_t>(
+            quantum, multiply_divide(link.latency, host.machine.cpu.frequency, 1'000'000'000));
+    out.push_back(std::move(h));
+  }
+  return out;
+}
+
+CheckedScenario check_scenario(const ScenarioConfig& scenario, const std::string& place) {
+  CheckedScenario out;
+  for (HostScenario& h : hosts_of(scenario)) {
+    CheckedHost host{std::move(h), {}, {}};
+    host.domains = check_domains(host.scenario, host.pointer);
+    out.hosts.push_back(std::move(host));
+  }
+  for (const auto& [name, link] : scenario.links) out.links.push_back({name, link, {}});
+  check_timeline(scenario, place, out);
+  return out;
+}
+
 namespace {
 
 xen::Bytes load_image(const std::string& path) {
@@ -184,13 +356,14 @@ xen::Bytes load_image(const std::string& path) {
 }
 
 // What the host allows is what a domain has that asks for nothing; more than that, Xen refuses.
-xen::grant::Limits grant_limits(const config::DomainConfig& d, const xen::grant::Config& host) {
+xen::grant::Limits grant_limits(const config::DomainConfig& d, const xen::grant::Config& host,
+                                const std::string& pointer) {
   const auto limit = [&](const char* key, const char* host_key, std::optional<unsigned> asked, unsigned most) {
     if (asked && *asked > most)
       throw UserError(d.file,
                       std::string(key) + " = " + std::to_string(*asked) + " is more than the host's limit of " +
                           std::to_string(most),
-                      "lower it, or raise /machine/xen/" + std::string(host_key));
+                      "lower it, or raise " + pointer + "/machine/xen/" + std::string(host_key));
     return asked.value_or(most);
   };
   return {
@@ -201,7 +374,7 @@ xen::grant::Limits grant_limits(const config::DomainConfig& d, const xen::grant:
 
 }  // namespace
 
-dom0::DomainSpec check_domain(const ScenarioConfig& scenario, const DomainFile& f) {
+dom0::DomainSpec check_domain(const ScenarioConfig& scenario, const DomainFile& f, const std::string& pointer) {
   const MachineConfig& m = scenario.machine;
   dom0::DomainSpec spec;
   spec.config = config::read_domain_config(config::parse_xl_cfg(f.text, f.file));
@@ -232,7 +405,7 @@ dom0::DomainSpec check_domain(const ScenarioConfig& scenario, const DomainFile& 
   spec.parameters.max_pages = spec.plan.max_pages;
   spec.parameters.ram_pages = spec.plan.pages;
   spec.parameters.max_evtchn_port = d.max_event_channels;
-  spec.parameters.grants = grant_limits(d, m.xen.grants);
+  spec.parameters.grants = grant_limits(d, m.xen.grants, pointer);
   for (unsigned i = 0; i < d.maxvcpus; ++i) {
     if (!d.cpus.empty())
       spec.parameters.hard_affinity.push_back(
@@ -244,12 +417,12 @@ dom0::DomainSpec check_domain(const ScenarioConfig& scenario, const DomainFile& 
   return spec;
 }
 
-std::vector<dom0::DomainSpec> check_domains(const ScenarioConfig& scenario) {
+std::vector<dom0::DomainSpec> check_domains(const ScenarioConfig& scenario, const std::string& pointer) {
   std::vector<dom0::DomainSpec> out;
   const MachineConfig& m = scenario.machine;
   std::uint64_t available = (m.memory.size - m.xen.xen_memory - m.xen.dom0_memory) >> 20;
   for (const DomainFile& f : scenario.domains) {
-    dom0::DomainSpec spec = check_domain(scenario, f);
+    dom0::DomainSpec spec = check_domain(scenario, f, pointer);
     const config::DomainConfig& d = spec.config;
     for (const dom0::DomainSpec& other : out)
       if (other.name == d.name)
@@ -263,7 +436,7 @@ std::vector<dom0::DomainSpec> check_domains(const ScenarioConfig& scenario) {
                       "memory = " + std::to_string(d.memory_mib) + " MiB is more than is free: the machine has " +
                           std::to_string(m.memory.size >> 20) + " MiB, of which " + std::to_string(available) +
                           " MiB are left for this domain",
-                      "lower memory, or raise /machine/memory/size");
+                      "lower memory, or raise " + pointer + "/machine/memory/size");
     available -= d.memory_mib + overhead;
     out.push_back(std::move(spec));
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,8 +10,10 @@
 #include "models/cpu/core.h"
 #include "models/dom0/domain_spec.h"
 #include "models/dom0/housekeeping.h"
+#include "models/dom0/network.h"
 #include "models/dom0/toolstack.h"
 #include "models/dom0/xenstore_daemon.h"
+#include "models/machine/link_config.h"
 #include "models/memory/cache_system.h"
 #include "models/xen/hypervisor.h"
 #include "sim/config/domain_config.h"
@@ -54,6 +57,7 @@ struct Dom0Config {
   dom0::ConsoleDaemonConfig console;
   dom0::XenstoredConfig xenstored;
   dom0::HousekeepingConfig housekeeping;
+  dom0::NetworkConfig network;
 };
 void describe(Dom0Config& c, config::Visitor& v);
 
@@ -77,19 +81,33 @@ struct DomainFile {
 };
 void describe(DomainFile& c, config::Visitor& v);
 
-// A run of xl at a time.
+// A run of xl at a time, or a change of a link.
 struct TimelineEntry {
-  std::uint64_t at = 0;  // ns
-  std::string xl;        // what follows "xl" on the command line
+  std::uint64_t at = 0;             // ns
+  std::optional<std::string> host;  // whose dom0 runs xl; none: the first host
+  std::string xl;                   // what follows "xl" on the command line
+  std::optional<std::string> link;
+  std::optional<LinkState> state;
   // What `create` reads; filled in when the scenario is loaded.
   std::vector<DomainFile> file;
 };
 void describe(TimelineEntry& c, config::Visitor& v);
 
+// One of several hosts of a run.
+struct HostConfig {
+  MachineConfig machine;
+  std::vector<DomainFile> domains;
+};
+void describe(HostConfig& c, config::Visitor& v);
+
 struct ScenarioConfig {
   std::string description;
   MachineConfig machine;
   std::vector<DomainFile> domains;
+  // Instead of these two: hosts by name. The first in ascending order of names is the default for whatever could
+  // be meant for any.
+  std::map<std::string, HostConfig> hosts;
+  std::map<std::string, LinkConfig> links;
   std::vector<TimelineEntry> timeline;
   Timing timing = Timing::kInorder;
   std::uint64_t until = 0;         // ns; 0: until every domain has ended
@@ -99,14 +117,31 @@ struct ScenarioConfig {
 void describe(ScenarioConfig& c, config::Visitor& v);
 
 // Reads a scenario, or a machine file alone, with the overrides of --set (pointers into the scenario; a pointer
-// that starts with a key of the machine means the machine's). Domain files' texts are read. Throws UserError.
+// that starts with a key of the machine means the machine's, or every host's). Domain files' texts are read;
+// more_domains are the first host's. Throws UserError.
 ScenarioConfig load_scenario(const std::string& path, const std::vector<std::string>& overrides,
                              const std::vector<std::string>& more_domains);
+// As load_scenario() reads it.
+config::Json save_scenario(const ScenarioConfig& scenario);
 
-// A domain file and its images, read and checked against the machine: what the toolstack needs. Throws UserError.
-dom0::DomainSpec check_domain(const ScenarioConfig& scenario, const DomainFile& file);
+// What one host sees of a scenario: one without hosts, which a scenario without hosts is itself. Its quantum is at
+// most the latency of the host's links.
+struct HostScenario {
+  std::string name;     // "": the scenario has no hosts
+  std::string pointer;  // of the host in the scenario, for messages: "/hosts/NAME"
+  ScenarioConfig scenario;
+};
+std::vector<HostScenario> hosts_of(const ScenarioConfig& scenario);
+
+// A domain file and its images, read and checked against the machine: what the toolstack needs. pointer: of the
+// host. Throws UserError.
+dom0::DomainSpec check_domain(const ScenarioConfig& scenario, const DomainFile& file,
+                              const std::string& pointer = "");
 // All of the scenario's, which must fit in memory together.
-std::vector<dom0::DomainSpec> check_domains(const ScenarioConfig& scenario);
+std::vector<dom0::DomainSpec> check_domains(const ScenarioConfig& scenario, const std::string& pointer = "");
+
+// "did you mean …?" or the list of names, for a message about a name that is none of them.
+std::string mend_of_name(const std::string& name, const std::vector<std::string>& names);
 
 // A verb of the time line, parsed, and what it creates.
 struct CheckedVerb {
@@ -114,10 +149,27 @@ struct CheckedVerb {
   dom0::xl::Invocation verb;
   std::optional<dom0::DomainSpec> file;
 };
-// Throws UserError with the place of the entry: an unknown verb, bad syntax, a time before the one in front of it,
-// a domain that cannot exist. place: of the scenario, for messages.
-std::vector<CheckedVerb> check_timeline(const ScenarioConfig& scenario,
-                                        const std::vector<dom0::DomainSpec>& domains, const std::string& place);
+
+struct CheckedHost : HostScenario {
+  std::vector<dom0::DomainSpec> domains;
+  std::vector<CheckedVerb> timeline;
+};
+
+struct CheckedLink {
+  std::string name;
+  LinkConfig config;
+  std::vector<LinkChange> changes;  // in order of time
+};
+
+struct CheckedScenario {
+  std::vector<CheckedHost> hosts;  // at least one; in order of names
+  std::vector<CheckedLink> links;
+};
+// All that can be known before the run. place: of the scenario, for messages. Throws UserError.
+CheckedScenario check_scenario(const ScenarioConfig& scenario, const std::string& place);
+// Its time line: an unknown verb, bad syntax, a time before the one in front of it, a domain, host or link that
+// cannot exist.
+void check_timeline(const ScenarioConfig& scenario, const std::string& place, CheckedScenario& to);
 // The domain file that a `create` names, with the settings given beside it; nullopt: the verb is no create.
 std::optional<DomainFile> file_of_create(const dom0::xl::Invocation& verb, const std::string& folder);
 

@@ -75,7 +75,7 @@ Machine::Machine(sc_core::sc_module_name name, const ScenarioConfig& s, std::vec
   memory_module_ = std::make_unique<MemoryModule>("memory", memory, clock_.time(1));
   for (unsigned i = 0; i < m.cpu.count; ++i) {
     modules_.push_back(std::make_unique<PcpuModule>(("pcpu" + std::to_string(i)).c_str(), *pcpus[i], clock_,
-                                                    m.quantum, run_state_));
+                                                    m.quantum, host_state_));
     modules_.back()->bus.bind(memory_module_->bus);
   }
 
@@ -92,10 +92,13 @@ Machine::Machine(sc_core::sc_module_name name, const ScenarioConfig& s, std::vec
   auto store = std::make_unique<dom0::XenstoreDaemon>(*hypervisor, m.dom0.xenstored, xenstore_home);
   xenstored = store.get();
   xenstore_port = std::make_unique<XenstorePort>(*xenstored);
+  network = std::make_unique<HostNetwork>(*this);
   auto daemon = std::make_unique<dom0::ConsoleDaemon>(*hypervisor, m.dom0.console, std::move(sink));
   console = daemon.get();
   auto xl = std::make_unique<dom0::Toolstack>(*hypervisor, m.dom0.toolstack, *console, *xenstored, m.seed);
   toolstack = xl.get();
+  toolstack->network = network.get();
+  hypervisor->on_network_interrupt = [this] { toolstack->wake(); };
   for (dom0::DomainSpec& d : domains) toolstack->add_domain(std::move(d));
   for (CheckedVerb& v : timeline) toolstack->add_verb(v.at, std::move(v.verb), std::move(v.file));
   hypervisor->add_program(*dom0.vcpus[0], std::move(xl));
@@ -168,14 +171,12 @@ void Machine::after_activation() {
   if (heartbeat) heartbeat();
 }
 
-RunEnd Machine::run() {
-  if (scenario.until != 0) run_state_.until = hypervisor->cycles(scenario.until);
-  if (scenario.instructions != 0) run_state_.instruction_limit = scenario.instructions;
-  run_state_.finished = [this] { return toolstack->finished() && !toolstack->idle(); };
-  run_state_.heartbeat = [this] { after_activation(); };
+void Machine::start(RunState& run) {
+  host_state_.run = &run;
+  if (scenario.until != 0) host_state_.until = hypervisor->cycles(scenario.until);
+  host_state_.heartbeat = [this] { after_activation(); };
   if (watch) {
-    run_state_.watch = watch;
-    run_state_.finished = [] { return false; };
+    host_state_.watch = watch;
     hypervisor->on_happening = [this](xen::Hypervisor::Happening what, const xen::Vcpu& v) {
       watch->happened(what, v);
     };
@@ -183,21 +184,27 @@ RunEnd Machine::run() {
   xen::control::unpause(*hypervisor, *hypervisor->find_domain(0));
   if (xenstored->home() != 0) xen::control::unpause(*hypervisor, *hypervisor->find_domain(xenstored->home()));
   for (auto& m : modules_) m->wake(0, 0);
-  sc_core::sc_report_handler::set_actions("/OSCI/SystemC", sc_core::SC_DO_NOTHING);
-  sc_core::sc_start();
-  if (run_state_.error) std::rethrow_exception(run_state_.error);
-  RunEnd why = RunEnd::kStuck;
-  if (toolstack->finished() && !toolstack->idle())
-    why = RunEnd::kAllDomainsEnded;
-  else if (run_state_.instructions >= run_state_.instruction_limit)
-    why = RunEnd::kInstructionLimit;
-  else if (run_state_.until != kNever)
-    why = RunEnd::kTimeLimit;
-  const Cycles end = why == RunEnd::kTimeLimit ? std::max(now(), run_state_.until) : now();
+}
+
+void Machine::network_interrupt(Cycles at) {
+  // The card's interrupt goes to the first pCPU.
+  pcpus.front()->post(at, {.vector = xen::kNetworkVector});
+}
+
+void Machine::stop_at(Cycles end) {
+  host_state_.until = std::min(host_state_.until, end);
+  for (auto& m : modules_) m->observe_limit();
+}
+
+void Machine::finish(Cycles end) {
   for (auto& m : modules_) m->catch_up(end);
   hypervisor->finish(end);
   census_at_end_ = xen::take_census(*hypervisor);
-  return why;
+}
+
+RunEnd Machine::run() {
+  Machine* const self = this;
+  return simulate({&self, 1});
 }
 
 std::string Machine::explain() const {

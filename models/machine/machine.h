@@ -1,5 +1,5 @@
-// The machine: builds every model from a configuration, binds them, and runs the simulation. The one place that
-// knows every model.
+// The machine: one host. Builds every model from a configuration and binds them; the one place that knows every
+// model. How it is simulated, alone or with other hosts, is in run.h.
 #pragma once
 
 #include <functional>
@@ -13,8 +13,10 @@
 #include "models/dom0/toolstack.h"
 #include "models/dom0/xenstore_daemon.h"
 #include "models/machine/config.h"
+#include "models/machine/link.h"
 #include "models/machine/memory_module.h"
 #include "models/machine/pcpu_module.h"
+#include "models/machine/run.h"
 #include "models/machine/xenstore_port.h"
 #include "models/memory/cache_system.h"
 #include "models/xen/census.h"
@@ -24,14 +26,6 @@
 
 namespace xensim::machine {
 
-// Why a run ended.
-enum class RunEnd : std::uint8_t {
-  kAllDomainsEnded,
-  kTimeLimit,
-  kInstructionLimit,
-  kStuck,  // nothing can ever happen again, but domains are still there: the watchdog's case
-};
-
 class Machine final : public sc_core::sc_module {
  public:
   // tracer: made by the caller, on or off, with its sinks. Nothing is simulated yet.
@@ -39,9 +33,20 @@ class Machine final : public sc_core::sc_module {
           std::vector<CheckedVerb> timeline, std::unique_ptr<trace::Tracer> tracer, dom0::ConsoleSink console);
   ~Machine() override;
 
-  // Simulates until every domain has ended, or a limit of the scenario. Rethrows what a model threw. Once per
-  // process.
+  // This host alone: simulate() in run.h.
   RunEnd run();
+
+  // --- Steps of a run (run.cpp).
+  // Power on: dom0 runs from time 0.
+  void start(RunState& run);
+  // Nobody of this host runs past `end` any more.
+  void stop_at(Cycles end);
+  // The run is over; every pCPU's time goes on to `end`.
+  void finish(Cycles end);
+  bool finished() const { return toolstack->finished(); }
+  Cycles quantum() const { return scenario.machine.quantum; }
+  Cycles until() const { return host_state_.until; }
+  const Clock& clock() const { return clock_; }
 
   // Local time of the pCPU that is furthest: the end of the run.
   Cycles now() const;
@@ -50,11 +55,15 @@ class Machine final : public sc_core::sc_module {
   // Who waits for what: a line per pCPU and per vCPU.
   std::string explain() const;
 
+  // dom0's network card interrupts at that time, which has not come yet.
+  void network_interrupt(Cycles at);
+
   // Called after each activation of a pCPU, for a progress line; must not touch simulated state.
   std::function<void()> heartbeat;
   // Halts the run; see watch.h. To be set before run(). With it, a run does not end when every domain has ended.
   Watch* watch = nullptr;
 
+  std::string host;  // its name in a run of several; "": it is alone
   const ScenarioConfig scenario;
   std::unique_ptr<trace::Tracer> tracer;
   memory::PhysicalMemory memory;
@@ -66,6 +75,7 @@ class Machine final : public sc_core::sc_module {
   dom0::XenstoreDaemon* xenstored = nullptr;
   // Programs of the host that speak to xenstored; to be set up before run().
   std::unique_ptr<XenstorePort> xenstore_port;
+  std::unique_ptr<HostNetwork> network;
   stats::Group stats;
 
  private:
@@ -74,7 +84,7 @@ class Machine final : public sc_core::sc_module {
   xen::Domain& make_xenstore_home(xen::Domain& dom0);
 
   Clock clock_;
-  RunState run_state_;
+  HostState host_state_;
   xen::Census census_at_start_, census_at_end_;
   std::unique_ptr<MemoryModule> memory_module_;
   std::vector<std::unique_ptr<PcpuModule>> modules_;

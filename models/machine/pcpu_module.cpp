@@ -7,8 +7,8 @@
 namespace xensim::machine {
 
 PcpuModule::PcpuModule(sc_core::sc_module_name name, cpu::Pcpu& pcpu, const Clock& clock, Cycles quantum,
-                       RunState& run)
-    : sc_module(name), bus("bus"), pcpu_(pcpu), clock_(clock), quantum_(quantum), run_(run) {
+                       HostState& host)
+    : sc_module(name), bus("bus"), pcpu_(pcpu), clock_(clock), quantum_(quantum), host_(host) {
   pcpu.waker = this;
   SC_METHOD(activate);
   sensitive << event_;
@@ -42,37 +42,44 @@ void PcpuModule::catch_up(Cycles at) {
   if (pcpu_.core.now < at) pcpu_.core.advance(at - pcpu_.core.now, cpu::CpiCategory::kIdle);
 }
 
+void PcpuModule::observe_limit() {
+  if (!running_ && armed_ >= host_.until) arm(kNever);
+}
+
 void PcpuModule::activate() {
   if (armed_ == kNever) return;
   running_ = true;
+  RunState& run = *host_.run;
+  Watch* watch = host_.watch;
   try {
     cpu::Core& core = pcpu_.core;
     catch_up(armed_);
-    if (run_.watch && !run_.watch->now.empty())
-      run_.watch->halt(std::string(run_.watch->now), nullptr);
-    else if (run_.watch && core.now >= run_.watch->time)
-      run_.watch->halt("time", nullptr);
-    const Cycles until = std::min(core.now + quantum_, run_.until);
+    if (watch && !watch->now.empty())
+      watch->halt(std::string(watch->now), nullptr);
+    else if (watch && core.now >= watch->time)
+      watch->halt("time", nullptr);
+    const Cycles until = std::min(core.now + quantum_, host_.until);
     Cycles next = kNever;
-    for (bool again = core.now < run_.until; again;) {
+    for (bool again = core.now < host_.until; again;) {
       const std::uint64_t before = core.instructions;
-      std::uint64_t limit = run_.instruction_limit;
-      if (run_.watch) limit = std::min(limit, run_.watch->instructions);
-      core.instruction_limit = before + (limit - run_.instructions);
+      std::uint64_t limit = run.instruction_limit - run.instructions;
+      if (watch) limit = std::min(limit, watch->instructions - host_.instructions);
+      core.instruction_limit = before + limit;
       if (core.instruction_limit < before) core.instruction_limit = ~std::uint64_t{0};
       next = pcpu_.software->run(pcpu_, until);
-      run_.instructions += core.instructions - before;
-      again = run_.watch && run_.instructions >= run_.watch->instructions;
-      if (again) run_.watch->halt("step", nullptr);
+      run.instructions += core.instructions - before;
+      host_.instructions += core.instructions - before;
+      again = watch && host_.instructions >= watch->instructions;
+      if (again) watch->halt("step", nullptr);
     }
-    if (next >= run_.until) next = kNever;
+    if (next >= host_.until) next = kNever;
     running_ = false;
     arm(next);
-    if (run_.heartbeat) run_.heartbeat();
-    if (run_.instructions >= run_.instruction_limit || run_.finished()) sc_core::sc_stop();
+    if (host_.heartbeat) host_.heartbeat();
+    if (run.instructions >= run.instruction_limit || run.finished()) sc_core::sc_stop();
   } catch (...) {
     running_ = false;
-    run_.error = std::current_exception();
+    run.error = std::current_exception();
     sc_core::sc_stop();
   }
 }

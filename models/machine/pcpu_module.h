@@ -23,18 +23,29 @@ class Clock {
     const unsigned __int128 fs = (static_cast<unsigned __int128>(c) * 1'000'000'000'000'000u) / hz_;
     return sc_core::sc_time::from_value(static_cast<sc_core::sc_time::value_type>(fs));
   }
+  // The first cycle that is not before t.
+  Cycles cycles(sc_core::sc_time t) const {
+    constexpr unsigned __int128 kSecond = 1'000'000'000'000'000u;
+    return static_cast<Cycles>((static_cast<unsigned __int128>(t.value()) * hz_ + kSecond - 1) / kSecond);
+  }
 
  private:
   std::uint64_t hz_;
 };
 
-// What the modules of a machine share.
+// What all pCPUs of a run share, whatever host they are of.
 struct RunState {
-  Cycles until = kNever;                                // no pCPU runs past this
-  std::uint64_t instruction_limit = ~std::uint64_t{0};  // of all pCPUs together
+  std::uint64_t instruction_limit = ~std::uint64_t{0};
   std::uint64_t instructions = 0;
   std::exception_ptr error;
-  std::function<bool()> finished;   // asked after each activation
+  std::function<bool()> finished;  // asked after each activation; true: the run stops there
+};
+
+// What those of one host share.
+struct HostState {
+  RunState* run = nullptr;
+  Cycles until = kNever;  // no pCPU runs past this
+  std::uint64_t instructions = 0;
   std::function<void()> heartbeat;  // called after each activation
   Watch* watch = nullptr;           // null: nobody looks
 };
@@ -44,11 +55,13 @@ class PcpuModule final : public sc_core::sc_module, public cpu::PcpuWaker {
   tlm_utils::simple_initiator_socket<PcpuModule> bus;
 
   SC_HAS_PROCESS(PcpuModule);
-  PcpuModule(sc_core::sc_module_name name, cpu::Pcpu& pcpu, const Clock& clock, Cycles quantum, RunState& run);
+  PcpuModule(sc_core::sc_module_name name, cpu::Pcpu& pcpu, const Clock& clock, Cycles quantum, HostState& host);
 
   void wake(unsigned pcpu, Cycles at) override;
   // Brings an idle pCPU's local time up to `at` (the end of the run).
   void catch_up(Cycles at);
+  // The host's `until` has come nearer: no activation beyond it.
+  void observe_limit();
 
  private:
   void activate();
@@ -58,7 +71,7 @@ class PcpuModule final : public sc_core::sc_module, public cpu::PcpuWaker {
   cpu::Pcpu& pcpu_;
   const Clock& clock_;
   Cycles quantum_;
-  RunState& run_;
+  HostState& host_;
   sc_core::sc_event event_;
   Cycles armed_ = kNever;
   bool running_ = false;

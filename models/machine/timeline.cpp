@@ -127,11 +127,53 @@ std::optional<DomainFile> file_of_create(const Invocation& verb, const std::stri
   return out;
 }
 
-std::vector<CheckedVerb> check_timeline(const ScenarioConfig& scenario,
-                                        const std::vector<dom0::DomainSpec>& domains, const std::string& place) {
-  Names names;
-  for (const dom0::DomainSpec& d : domains) names.add(d);
-  std::vector<CheckedVerb> out;
+namespace {
+
+// The host or the link that an entry is about.
+template <class T>
+T& named(std::vector<T>& all, const std::string& name, const std::string& what, const std::string& place) {
+  std::vector<std::string> names;
+  for (T& t : all) {
+    if (t.name == name) return t;
+    names.push_back(t.name);
+  }
+  throw UserError(place, "there is no " + what + " \"" + name + "\"", mend_of_name(name, names));
+}
+
+// false: the entry is a run of xl.
+bool check_link_change(const TimelineEntry& e, const std::string& pointer, CheckedScenario& to) {
+  if (!e.link && !e.state) return false;
+  if (!e.link) throw UserError(pointer + "/state", "whose state is not said", "name a \"link\"");
+  if (!e.xl.empty() || e.host) throw UserError(pointer, "is about a link and about xl", "make two entries of it");
+  if (!e.state)
+    throw UserError(pointer, "does not say what becomes of the link", "add \"state\": \"down\" or \"up\"");
+  named(to.links, *e.link, "link", pointer + "/link").changes.push_back({e.at, *e.state});
+  return true;
+}
+
+CheckedVerb check_verb(const TimelineEntry& e, const std::string& pointer, const CheckedHost& host, Names& names) {
+  CheckedVerb v;
+  v.at = e.at;
+  v.verb = dom0::xl::parse(e.xl);
+  refuse_bad_syntax(v.verb, pointer + "/xl");
+  if (!v.verb.verb) return v;
+  for (const std::string& domain : domains_of(v.verb))
+    if (const std::string mend = names.wrong_with(domain); !mend.empty())
+      throw UserError(pointer + "/xl", "\"" + e.xl + "\": there can be no domain \"" + domain + "\" then", mend);
+  if (!e.file.empty()) {
+    v.file = check_domain(host.scenario, e.file.front(), host.pointer);
+    names.add(*v.file);
+  }
+  if (v.verb.verb->name == "rename") names.add(v.verb.arguments[1]);
+  return v;
+}
+
+}  // namespace
+
+void check_timeline(const ScenarioConfig& scenario, const std::string& place, CheckedScenario& to) {
+  std::map<std::string, Names> names;
+  for (const CheckedHost& h : to.hosts)
+    for (const dom0::DomainSpec& d : h.domains) names[h.name].add(d);
   for (std::size_t i = 0; i < scenario.timeline.size(); ++i) {
     const TimelineEntry& e = scenario.timeline[i];
     const std::string pointer = place + ": /timeline/" + std::to_string(i);
@@ -140,25 +182,12 @@ std::vector<CheckedVerb> check_timeline(const ScenarioConfig& scenario,
                       format_duration(e.at) + " is before " + format_duration(scenario.timeline[i - 1].at) +
                           " of the entry in front of it",
                       "give the entries in order of time");
-    CheckedVerb v;
-    v.at = e.at;
-    v.verb = dom0::xl::parse(e.xl);
-    refuse_bad_syntax(v.verb, pointer + "/xl");
-    if (!v.verb.verb) {
-      out.push_back(std::move(v));
-      continue;
-    }
-    for (const std::string& domain : domains_of(v.verb))
-      if (const std::string mend = names.wrong_with(domain); !mend.empty())
-        throw UserError(pointer + "/xl", "\"" + e.xl + "\": there can be no domain \"" + domain + "\" then", mend);
-    if (!e.file.empty()) {
-      v.file = check_domain(scenario, e.file.front());
-      names.add(*v.file);
-    }
-    if (v.verb.verb->name == "rename") names.add(v.verb.arguments[1]);
-    out.push_back(std::move(v));
+    if (check_link_change(e, pointer, to)) continue;
+    if (e.host && scenario.hosts.empty())
+      throw UserError(pointer + "/host", "the scenario has no hosts", "leave it out, or give \"hosts\"");
+    CheckedHost& host = e.host ? named(to.hosts, *e.host, "host", pointer + "/host") : to.hosts.front();
+    host.timeline.push_back(check_verb(e, pointer, host, names[host.name]));
   }
-  return out;
 }
 
 }  // namespace xensim::machine

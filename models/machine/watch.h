@@ -27,12 +27,15 @@ struct Watch {
   // why: "time", "VM exit", …; v: whose, if anybody's. Leaves by an exception to end the run.
   std::function<void(const std::string& why, const xen::Vcpu* v)> on_halt;
 
-  void halt(const std::string& why, const xen::Vcpu* v) {
+  void clear() {
     time = kNever;
     instructions = ~std::uint64_t{0};
     vm_exit = context_switch = event = false;
     now.clear();
     domid.reset();
+  }
+  void halt(const std::string& why, const xen::Vcpu* v) {
+    clear();
     if (on_halt) on_halt(why, v);
   }
   void happened(xen::Hypervisor::Happening what, const xen::Vcpu& v) {

@@ -228,6 +228,11 @@ void Hypervisor::handle_host_vector(PcpuState& c, std::uint8_t vector) {
     c.tickled = false;
   } else if (vector == kInvalidateEptVector) {
     tracer.ipi_receive(p.index, p.core.now, p.index, vector);
+  } else if (vector == kNetworkVector) {
+    const Cycles in = p.core.now;
+    cost.charge(p, Path::kDeviceInterrupt);
+    if (on_network_interrupt) on_network_interrupt();
+    tracer.irq_handled(p.index, p.core.now, vector, in, p.core.now);
   } else if (vector == kLocalTimerVector) {
     c.programmed = kNever;  // it has fired; program_timer() sets the next
   }

@@ -38,6 +38,8 @@ namespace xensim::xen {
 
 // Host vectors (Xen's asm-x86/irq-vectors.h).
 inline constexpr std::uint8_t kLocalTimerVector = 0xfa, kInvalidateEptVector = 0xfb, kEventCheckVector = 0xfc;
+// One of those that Xen hands out to devices: dom0's network card.
+inline constexpr std::uint8_t kNetworkVector = 0x31;
 
 // When the heap's pages are cleared first (bootscrub=).
 enum class BootScrub : std::uint8_t { kOff, kOn, kIdle };
@@ -130,6 +132,8 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   std::vector<std::string> log;
   // Guests' CONSOLEIO_write and port 0xe9 lines go here: (domain, text).
   std::function<void(Domain&, std::string_view)> on_guest_console_io;
+  // dom0's network card has interrupted; gives dom0 the event.
+  std::function<void()> on_network_interrupt;
 
   // --- RootSoftware.
   Cycles run(cpu::Pcpu& pcpu, Cycles until) override;

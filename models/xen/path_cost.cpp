@@ -81,6 +81,7 @@ constexpr std::array<PathRow, kPaths> kTable{{
     {"tickle", 400, "runq_tickle()", "uncalibrated"},
     {"block", 300, "vcpu_block()", "uncalibrated"},
     {"timer_interrupt", 700, "one expiry in the timer softirq", "uncalibrated"},
+    {"device_interrupt", 900, "an interrupt of dom0's network card, with its event", "uncalibrated"},
     {"timer_program", 150, "reprogram_timer()", "uncalibrated"},
     {"ipi", 120, "send_IPI_mask()", "uncalibrated"},
     {"model_hypercall", 1328, "dom0 enters and leaves Xen", "capture: common parts 1028 + 300"},

@@ -79,7 +79,8 @@ enum class Path : std::uint8_t {
   kWake,              // queue a unit and choose a pCPU
   kTickle,            // choose whom to interrupt, send the IPI
   kBlock,
-  kTimerInterrupt,  // timer softirq, per expiry
+  kTimerInterrupt,   // timer softirq, per expiry
+  kDeviceInterrupt,  // of a device of dom0's, with its event
   kTimerProgram,
   kIpi,             // send
   kModelHypercall,  // dom0's own system call and hypercall entry

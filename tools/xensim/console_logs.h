@@ -15,8 +15,10 @@ namespace xensim::tool {
 
 class ConsoleLogs {
  public:
-  // folder: where console-NAME.log go; empty: nowhere. terminal: where lines are shown too; null: nowhere.
-  ConsoleLogs(std::string folder, std::FILE* terminal) : folder_(std::move(folder)), terminal_(terminal) {}
+  // folder: where console-NAME.log go; empty: nowhere. terminal: where lines are shown too, with `front` before
+  // the domain's name; null: nowhere.
+  ConsoleLogs(std::string folder, std::FILE* terminal, std::string front = "")
+      : folder_(std::move(folder)), terminal_(terminal), front_(std::move(front)) {}
 
   // A domain appears. A name that was there before (a restart) continues its log.
   void open(std::uint16_t domid, const std::string& name);
@@ -33,6 +35,7 @@ class ConsoleLogs {
 
   std::string folder_;
   std::FILE* terminal_;
+  std::string front_;
   std::map<std::string, Log> logs_;
   std::map<std::uint16_t, std::string> names_;
 };

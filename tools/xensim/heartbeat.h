@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <span>
 
 #include "models/machine/machine.h"
 
@@ -11,14 +12,15 @@ namespace xensim::tool {
 
 class Heartbeat {
  public:
-  Heartbeat(const machine::Machine& machine, bool on)
-      : machine_(machine), on_(on), last_(std::chrono::steady_clock::now()) {}
+  // hosts: which must outlive this.
+  Heartbeat(std::span<machine::Machine* const> hosts, bool on)
+      : hosts_(hosts), on_(on), last_(std::chrono::steady_clock::now()) {}
   // Cheap enough to be called after every activation of a pCPU: looks at the clock once in a while.
   void tick();
   void clear();
 
  private:
-  const machine::Machine& machine_;
+  std::span<machine::Machine* const> hosts_;
   bool on_;
   unsigned calls_ = 0;
   bool shown_ = false;

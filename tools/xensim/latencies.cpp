@@ -37,7 +37,8 @@ int latencies_command(std::span<const std::string> arguments) {
   }
   if (file.empty())
     throw UserError("xensim latencies", "no scenario given", "usage: xensim latencies SCENARIO.json");
-  const machine::MachineConfig m = machine::load_scenario(file, sets, {}).machine;
+  const machine::MachineConfig m =
+      machine::hosts_of(machine::load_scenario(file, sets, {})).front().scenario.machine;
   const memory::CacheSystem caches(m.memory.caches, m.cpu.count, m.cpu.frequency, m.seed);
   const cpu::InorderConfig& core = m.cpu.timing;
   using memory::Level;

@@ -4,6 +4,7 @@
 
 #include "sim/base/error.h"
 #include "sim/base/suggest.h"
+#include "tools/xensim/log.h"
 
 namespace xensim::tool {
 
@@ -42,6 +43,16 @@ void set_timing(machine::ScenarioConfig& scenario, const std::string& model) {
   if (model != "functional" && model != "inorder")
     throw UserError("--timing", "\"" + model + "\" is no timing model", "valid: functional, inorder");
   scenario.timing = model == "functional" ? machine::Timing::kFunctional : machine::Timing::kInorder;
+}
+
+void warn_of(const machine::CheckedScenario& scenario) {
+  for (const machine::CheckedHost& h : scenario.hosts) {
+    for (const dom0::DomainSpec& d : h.domains)
+      for (const std::string& w : d.config.warnings) warn(w);
+    for (const machine::CheckedVerb& v : h.timeline)
+      if (v.file)
+        for (const std::string& w : v.file->config.warnings) warn(w);
+  }
 }
 
 }  // namespace xensim::tool

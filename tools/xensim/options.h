@@ -18,4 +18,7 @@ void parse_options(std::span<const std::string> arguments,
 // --timing: overrides the scenario's model unless it is empty. Throws UserError.
 void set_timing(machine::ScenarioConfig& scenario, const std::string& model);
 
+// Prints what the scenario's domain files are warned of.
+void warn_of(const machine::CheckedScenario& scenario);
+
 }  // namespace xensim::tool

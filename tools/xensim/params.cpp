@@ -27,12 +27,16 @@ int params_command(std::span<const std::string> arguments) {
     std::cout
         << "Usage: xensim params [/POINTER...] [OPTION...]\n\n"
            "Lists the parameters at and below the given places of a scenario, or all, with default, unit, range,\n"
-           "meaning and source. Each can be set in a scenario's JSON, or by 'xensim run --set /POINTER=VALUE'.\n\n"
+           "meaning and source. Each can be set in a scenario's JSON, or by 'xensim run --set /POINTER=VALUE'. "
+           "Those of\n"
+           "/machine are also those of /hosts/NAME/machine, in a scenario with several hosts.\n\n"
         << visible;
     return kOk;
   }
   std::vector<config::ParamRow> rows = config::params_of<machine::ScenarioConfig>();
   std::erase_if(rows, [&](const config::ParamRow& r) {
+    // A host's machine has the same parameters as the only one.
+    if (r.path.starts_with("/hosts/NAME/machine/")) return true;
     if (uncalibrated && r.source.find("uncalibrated") == std::string::npos) return true;
     if (prefixes.empty()) return false;
     for (const std::string& prefix : prefixes)

@@ -93,9 +93,13 @@ const char* reason_of(machine::RunEnd end) {
   return "";
 }
 
-}  // namespace
+std::uint64_t instructions_of(std::span<machine::Machine* const> hosts) {
+  std::uint64_t n = 0;
+  for (const machine::Machine* m : hosts) n += m->instructions();
+  return n;
+}
 
-void print_report(const machine::Machine& m, machine::RunEnd end, const std::string& out, double host_seconds) {
+void print_host(const machine::Machine& m) {
   const xen::Hypervisor& hv = *m.hypervisor;
   std::vector<Row> rows;
   std::map<domid_t, const xen::Domain*> all;
@@ -103,6 +107,7 @@ void print_report(const machine::Machine& m, machine::RunEnd end, const std::str
   for (const auto& [domid, d] : hv.domains) all[domid] = d.get();
   for (const auto& [domid, d] : all) rows.push_back(row_of(hv, *d));
 
+  if (!m.host.empty()) std::printf("\nHost %s:", m.host.c_str());
   std::printf("\n%-16s %-12s %14s %7s %10s %10s %9s\n", "domain", "state", "instructions", "CPI", "run ms",
               "steal ms", "VM exits");
   for (const Row& r : rows) {
@@ -125,13 +130,26 @@ void print_report(const machine::Machine& m, machine::RunEnd end, const std::str
   for (const auto& [domid, d] : all)
     if (!d->crash_message.empty())
       std::printf("\nXen crashed %s: %s\n", d->name.c_str(), d->crash_message.c_str());
-  const double mips = host_seconds > 0 ? static_cast<double>(m.instructions()) / host_seconds / 1e6 : 0;
-  std::printf("\nSimulated %s ms: %s. Host: %.2f s, %.1f MIPS.\n", milliseconds(hv, m.now()).c_str(),
-              reason_of(end), host_seconds, mips);
-  if (m.tracer->records() > 0)
-    std::printf("Trace digest: %s (%" PRIu64 " records)\n", m.tracer->digest().c_str(), m.tracer->records());
-  std::printf("Written to %s: consoles, stats.json, host.json, config.json", out.c_str());
-  for (const std::string& kind : m.scenario.trace) {
+}
+
+}  // namespace
+
+void print_report(std::span<machine::Machine* const> hosts, machine::RunEnd end, const std::string& out,
+                  double host_seconds) {
+  for (const machine::Machine* m : hosts) print_host(*m);
+  const double mips = host_seconds > 0 ? static_cast<double>(instructions_of(hosts)) / host_seconds / 1e6 : 0;
+  const machine::Machine& first = *hosts.front();
+  std::printf("\nSimulated %s ms: %s. Host: %.2f s, %.1f MIPS.\n",
+              milliseconds(*first.hypervisor, first.now()).c_str(), reason_of(end), host_seconds, mips);
+  for (const machine::Machine* m : hosts)
+    if (m->tracer->records() > 0)
+      std::printf("Trace digest%s: %s (%" PRIu64 " records)\n", m->host.empty() ? "" : (" of " + m->host).c_str(),
+                  m->tracer->digest().c_str(), m->tracer->records());
+  if (hosts.size() == 1 && first.host.empty())
+    std::printf("Written to %s: consoles, stats.json, host.json, config.json", out.c_str());
+  else
+    std::printf("Written to %s: host.json, config.json, and for each host: consoles, stats.json", out.c_str());
+  for (const std::string& kind : first.scenario.trace) {
     if (kind == "xentrace") std::printf(", trace.xen");
     if (kind == "perfetto") std::printf(", trace.pftrace");
     if (kind == "text") std::printf(", trace.txt");
@@ -139,10 +157,10 @@ void print_report(const machine::Machine& m, machine::RunEnd end, const std::str
   std::printf("\n");
 }
 
-std::string host_json(const machine::Machine& m, double host_seconds) {
+std::string host_json(std::span<machine::Machine* const> hosts, double host_seconds) {
   nlohmann::ordered_json j;
   j["seconds"] = host_seconds;
-  j["mips"] = host_seconds > 0 ? static_cast<double>(m.instructions()) / host_seconds / 1e6 : 0;
+  j["mips"] = host_seconds > 0 ? static_cast<double>(instructions_of(hosts)) / host_seconds / 1e6 : 0;
   return j.dump(2) + "\n";
 }
 

@@ -1,30 +1,25 @@
 // xensim run: reads a scenario, builds the machine, simulates, and writes what happened.
 #include <unistd.h>
 
-#include <csignal>
-
+#include <algorithm>
 #include <boost/program_options.hpp>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <iostream>
 #include <memory>
 
-#include "models/machine/machine.h"
+#include "models/machine/simulation.h"
 #include "sim/base/error.h"
 #include "sim/base/file.h"
 #include "sim/base/units.h"
-#include "sim/stats/write.h"
-#include "sim/trace/perfetto_sink.h"
-#include "sim/trace/text_sink.h"
-#include "sim/trace/xentrace_sink.h"
 #include "tools/xensim/command.h"
-#include "tools/xensim/console_logs.h"
 #include "tools/xensim/heartbeat.h"
+#include "tools/xensim/host_output.h"
 #include "tools/xensim/log.h"
 #include "tools/xensim/options.h"
 #include "tools/xensim/report.h"
 #include "tools/xensim/xenstore_socket.h"
-#include "tools/xensim/xl_log.h"
 
 namespace xensim::tool {
 
@@ -73,12 +68,14 @@ RunOptions parse(std::span<const std::string> arguments, bool& help) {
     std::cout
         << "Usage: xensim run SCENARIO.json [DOMAIN.cfg...] [OPTION...]\n\n"
            "Simulates the scenario (or a machine file alone) with its domains and those given here, which are\n"
-           "created in this order.\n\n"
+           "created in this order; those given here are the first host's, if the scenario has several.\n\n"
         << visible
         << "\nWritten to DIR: console-NAME.log per domain, stats.json (simulated facts only), host.json (host "
            "time),\n"
            "config.json (the effective configuration: 'xensim run DIR/config.json' repeats the run), trace.xen\n"
-           "(for xenalyze), trace.pftrace (for ui.perfetto.dev), trace.txt.\n";
+           "(for xenalyze), trace.pftrace (for ui.perfetto.dev), trace.txt. A scenario with several hosts has a "
+           "folder\n"
+           "in DIR for each, with its consoles, stats.json and traces.\n";
     return o;
   }
   if (positional.empty())
@@ -105,23 +102,6 @@ std::vector<std::string> trace_kinds(const std::string& text) {
   return kinds;
 }
 
-std::unique_ptr<trace::Tracer> make_tracer(const machine::ScenarioConfig& s, const std::string& out) {
-  bool on = false;
-  for (const std::string& kind : s.trace) on |= kind != "none";
-  if (!on) return std::make_unique<trace::Tracer>();
-  trace::TracerConfig c;
-  c.pcpus = s.machine.cpu.count;
-  c.tsc_hz = s.machine.cpu.frequency;
-  c.spill_folder = out;
-  auto tracer = std::make_unique<trace::Tracer>(c);
-  for (const std::string& kind : s.trace) {
-    if (kind == "xentrace") tracer->add_sink(std::make_unique<trace::XentraceSink>(out + "/trace.xen"));
-    if (kind == "perfetto") tracer->add_sink(std::make_unique<trace::PerfettoSink>(out + "/trace.pftrace"));
-    if (kind == "text") tracer->add_sink(std::make_unique<trace::TextSink>(out + "/trace.txt"));
-  }
-  return tracer;
-}
-
 volatile std::sig_atomic_t interrupted = 0;
 
 // The run is over, its results are written, but the store can be looked at.
@@ -131,6 +111,16 @@ void linger(machine::XenstorePort& port, std::uint64_t ns) {
   const auto until = std::chrono::steady_clock::now() + std::chrono::nanoseconds(ns);
   while (!interrupted && std::chrono::steady_clock::now() < until)
     port.serve_paused(std::chrono::milliseconds{50});
+}
+
+// Who waits for what, on every host.
+std::string explain(std::span<machine::Machine* const> hosts) {
+  std::string text;
+  for (const machine::Machine* m : hosts) {
+    if (!m->host.empty()) text += "host " + m->host + ":\n";
+    text += m->explain();
+  }
+  return text;
 }
 
 }  // namespace
@@ -148,71 +138,74 @@ int run_command(std::span<const std::string> arguments) {
   const std::string out = o.out.empty() ? "xensim-out" : o.out;
 
   // Everything that can be wrong is found before anything is written.
-  std::vector<dom0::DomainSpec> domains = machine::check_domains(scenario);
-  std::vector<machine::CheckedVerb> timeline = machine::check_timeline(scenario, domains, o.scenario);
-  for (const dom0::DomainSpec& d : domains)
-    for (const std::string& w : d.config.warnings) warn(w);
-  for (const machine::CheckedVerb& v : timeline)
-    if (v.file)
-      for (const std::string& w : v.file->config.warnings) warn(w);
-  ConsoleLogs consoles(out, o.quiet ? nullptr : stdout);
-  XlLog xl_log(out, o.quiet ? nullptr : stdout);
-  machine::Machine m("machine", scenario, std::move(domains), std::move(timeline), make_tracer(scenario, out),
-                     [&](domid_t domid, std::string_view text) { consoles.write(domid, text); });
-  if (m.toolstack->idle() && scenario.until == 0)
+  machine::CheckedScenario checked = machine::check_scenario(scenario, o.scenario);
+  warn_of(checked);
+  std::vector<std::unique_ptr<HostOutput>> outputs;
+  machine::Simulation simulation(std::move(checked), [&](const machine::CheckedHost& h) {
+    outputs.push_back(std::make_unique<HostOutput>(out, h.name, o.quiet ? nullptr : stdout));
+    return machine::Simulation::Surroundings{outputs.back()->make_tracer(h.scenario),
+                                             outputs.back()->console_sink()};
+  });
+  const std::span<machine::Machine* const> hosts = simulation.hosts();
+  if (scenario.until == 0 &&
+      std::all_of(hosts.begin(), hosts.end(), [](const machine::Machine* m) { return m->toolstack->idle(); }))
     throw UserError(o.scenario, "there is no domain to run", "give domain files after it, or a limit by --until");
   const std::uint64_t linger_ns =
       o.xenstore_linger.empty() ? 0 : parse_duration(o.xenstore_linger, "--xenstore-linger");
   if (linger_ns != 0 && o.xenstore_socket.empty())
     throw UserError("--xenstore-linger", "there is no socket to keep open", "give --xenstore-socket PATH");
+  // Clients of the host's are the first host's.
+  machine::XenstorePort& port = *hosts.front()->xenstore_port;
   if (!o.xenstore_replay.empty())
-    m.xenstore_port->replay = machine::read_record(read_file(o.xenstore_replay), o.xenstore_replay);
+    port.replay = machine::read_record(read_file(o.xenstore_replay), o.xenstore_replay);
   std::unique_ptr<XenstoreSocket> socket;
   if (!o.xenstore_socket.empty()) socket = std::make_unique<XenstoreSocket>(o.xenstore_socket);
-  m.xenstore_port->socket = socket.get();
+  port.socket = socket.get();
   make_folder(out);
+  for (const auto& h : outputs)
+    if (h->folder != out) make_folder(h->folder);
   std::unique_ptr<AtomicFile> input_log;
   if (socket) {
     input_log = std::make_unique<AtomicFile>(out + "/xenstore-input.log");
     input_log->write("# What clients of xenstored sent: activation, state, what, connection, bytes\n");
-    m.xenstore_port->record = [&](const std::string& line) { input_log->write(line + "\n"); };
+    port.record = [&](const std::string& line) { input_log->write(line + "\n"); };
   }
-  m.toolstack->on_verb = [&](std::uint64_t, const dom0::VerbRecord& r) { xl_log.add(r); };
-  m.toolstack->on_create = [&](domid_t domid, const std::string& name) { consoles.open(domid, name); };
-  Heartbeat heartbeat(m, isatty(STDERR_FILENO) && !o.quiet);
-  m.heartbeat = [&] { heartbeat.tick(); };
+  Heartbeat heartbeat(hosts, isatty(STDERR_FILENO) && !o.quiet);
+  for (std::size_t i = 0; i < hosts.size(); ++i) {
+    outputs[i]->attach(*hosts[i]);
+    hosts[i]->heartbeat = [&] { heartbeat.tick(); };
+  }
 
   const auto start = std::chrono::steady_clock::now();
-  const machine::RunEnd end = m.run();
+  const machine::RunEnd end = simulation.run();
   const std::chrono::duration<double> host = std::chrono::steady_clock::now() - start;
   heartbeat.clear();
 
   // All files are on disk before the first gets its final name.
-  AtomicFile stats_file(out + "/stats.json"), config_file(out + "/config.json"), host_file(out + "/host.json");
-  stats_file.write(stats::to_json(m.stats.snapshot()));
-  config_file.write(config::save(scenario).dump(2) + "\n");
-  host_file.write(host_json(m, host.count()));
-  for (AtomicFile* f : {&stats_file, &config_file, &host_file}) f->flush();
-  m.tracer->close(m.now());
-  consoles.commit();
-  xl_log.commit();
-  for (AtomicFile* f : {&stats_file, &config_file, &host_file}) f->commit();
-  if (!o.quiet) print_report(m, end, out, host.count());
+  AtomicFile config_file(out + "/config.json"), host_file(out + "/host.json");
+  for (const auto& h : outputs) h->write();
+  config_file.write(machine::save_scenario(scenario).dump(2) + "\n");
+  host_file.write(host_json(hosts, host.count()));
+  for (AtomicFile* f : {&config_file, &host_file}) f->flush();
+  for (const auto& h : outputs) h->commit();
+  for (AtomicFile* f : {&config_file, &host_file}) f->commit();
+  if (!o.quiet) print_report(hosts, end, out, host.count());
   if (input_log) {
     input_log->flush();
     input_log->commit();
-    m.xenstore_port->record = nullptr;
+    port.record = nullptr;
   }
   std::fflush(stdout);
-  if (linger_ns != 0) linger(*m.xenstore_port, linger_ns);
+  if (linger_ns != 0) linger(port, linger_ns);
 
   if (end == machine::RunEnd::kStuck) {
     std::fprintf(stderr, "xensim: nothing can happen any more, but not every domain has ended:\n%s",
-                 m.explain().c_str());
+                 explain(hosts).c_str());
     return kGuestFailed;
   }
-  for (const dom0::DomainOutcome& d : m.toolstack->outcomes())
-    if (d.crashed) return kGuestFailed;
+  for (const machine::Machine* m : hosts)
+    for (const dom0::DomainOutcome& d : m->toolstack->outcomes())
+      if (d.crashed) return kGuestFailed;
   return kOk;
 }
 

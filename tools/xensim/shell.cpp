@@ -2,21 +2,23 @@
 // of xl in the modelled dom0. The simulation waits inside Watch::halt() while the prompt reads.
 #include <csignal>
 
+#include <algorithm>
 #include <array>
 #include <boost/program_options.hpp>
 #include <cinttypes>
 #include <cstdio>
 #include <iostream>
+#include <map>
 #include <memory>
 
 #include "models/dom0/xl/command_line.h"
-#include "models/machine/machine.h"
+#include "models/machine/simulation.h"
 #include "sim/base/error.h"
 #include "sim/base/file.h"
 #include "sim/base/suggest.h"
 #include "sim/base/units.h"
 #include "tools/xensim/command.h"
-#include "tools/xensim/console_logs.h"
+#include "tools/xensim/host_output.h"
 #include "tools/xensim/inspect.h"
 #include "tools/xensim/log.h"
 #include "tools/xensim/options.h"
@@ -37,22 +39,23 @@ using Words = std::vector<std::string>;
 
 class Shell {
  public:
-  Shell(machine::Machine& machine, const machine::ScenarioConfig& scenario)
-      : machine_(machine), hv_(*machine.hypervisor), scenario_(scenario) {}
-
-  machine::Watch watch;
+  explicit Shell(machine::Simulation& simulation)
+      : simulation_(simulation), machine_(simulation.hosts().front()), hv_(machine_->hypervisor.get()) {}
 
   void start() {
-    watch.on_halt = [this](const std::string& why, const xen::Vcpu* v) { halted(why, v); };
-    watch.now = "start";
-    machine_.watch = &watch;
-    machine_.heartbeat = [this] { look_around(); };
-    machine_.toolstack->on_verb = [this](std::uint64_t number, const dom0::VerbRecord& r) {
-      verb_over(number, r);
-    };
-    machine_.toolstack->on_end = [this](domid_t domid, const dom0::DomainOutcome& o) {
-      std::printf("domain %u has ended: %s\n", domid, o.why.c_str());
-    };
+    for (machine::Machine* m : simulation_.hosts()) {
+      machine::Watch& watch = watches_[m->host];
+      watch.on_halt = [this, m](const std::string& why, const xen::Vcpu* v) { halted(*m, why, v); };
+      m->watch = &watch;
+      m->heartbeat = [this, m] { look_around(*m); };
+      m->toolstack->on_verb = [this, m](std::uint64_t number, const dom0::VerbRecord& r) {
+        verb_over(*m, number, r);
+      };
+      m->toolstack->on_end = [m](domid_t domid, const dom0::DomainOutcome& o) {
+        std::printf("%sdomain %u has ended: %s\n", in_front(*m).c_str(), domid, o.why.c_str());
+      };
+    }
+    watch().now = "start";
   }
 
   // After the run: only looking is possible.
@@ -70,7 +73,7 @@ class Shell {
     Then (Shell::*run)(const Words& words);
   };
   static std::span<const Command> commands() {
-    static constexpr std::array<Command, 13> kTable{{
+    static constexpr std::array<Command, 14> kTable{{
         {"run", "run [SPAN]",
          "lets SPAN (10ms, 1s, …) of simulated time pass; without it, until something ends it", &Shell::run},
         {"until", "until TIME|exit|switch|event [DOMAIN]",
@@ -78,6 +81,7 @@ class Shell {
         {"step", "step [N]", "N guest instructions, of all pCPUs together (default 1)", &Shell::step},
         {"continue", "continue", "as run", &Shell::run},
         {"xl", "xl VERB …", "runs xl in dom0 and waits until it is over; \"xl help\" lists the verbs", &Shell::xl},
+        {"host", "host [NAME]", "the hosts, or: which of them the commands are about", &Shell::host},
         {"time", "time", "simulated time, and who waits for what", &Shell::time},
         {"domains", "domains", "domains and what became of them", &Shell::domains},
         {"registers", "registers DOMAIN [VCPU]", "registers of a vCPU (default 0)", &Shell::registers},
@@ -90,28 +94,32 @@ class Shell {
     return kTable;
   }
 
-  std::string now_text() const {
-    const Nanoseconds ns = hv_.ns(hv_.now());
+  static std::string in_front(const machine::Machine& m) { return m.host.empty() ? "" : m.host + ": "; }
+  machine::Watch& watch() { return watches_.at(machine_->host); }
+
+  static std::string now_text(const machine::Machine& m) {
+    const Nanoseconds ns = m.hypervisor->ns(m.hypervisor->now());
     char text[40];
     std::snprintf(text, sizeof text, "%" PRIu64 ".%06" PRIu64 " ms", ns / 1'000'000, ns % 1'000'000);
     return text;
   }
 
-  void halted(const std::string& why, const xen::Vcpu* v) {
-    std::printf("[%s] %s", now_text().c_str(), why.c_str());
+  void halted(machine::Machine& m, const std::string& why, const xen::Vcpu* v) {
+    std::printf("[%s] %s%s", now_text(m).c_str(), in_front(m).c_str(), why.c_str());
     if (v) std::printf(" of d%uv%u (%s)", v->domain.domid, v->id, v->domain.name.c_str());
     if (v && why == "VM exit") {
-      const cpu::VmExitInfo& e = hv_.here().pcpu->core.vm_exit;
+      const cpu::VmExitInfo& e = m.hypervisor->here().pcpu->core.vm_exit;
       std::printf(": reason %u, qualification %" PRIx64, e.reason & 0xffff, e.qualification);
     }
     std::printf("\n");
+    for (auto& [name, other] : watches_) other.clear();
     prompt();
   }
 
   void prompt() {
     for (;;) {
       std::fflush(stdout);
-      const auto line = prompt_.read("xensim> ");
+      const auto line = prompt_.read(machine_->host.empty() ? "xensim> " : "xensim " + machine_->host + "> ");
       if (!line) {
         if (over_) return;
         throw Quit{};
@@ -155,8 +163,8 @@ class Shell {
   Then run(const Words& words) {
     need_running();
     if (words.size() > 1)
-      watch.time = hv_.from_now(hv_.cycles(parse_duration(words[1], words[0])));
-    else if (machine_.toolstack->finished() && scenario_.until == 0)
+      watch().time = hv_->from_now(hv_->cycles(parse_duration(words[1], words[0])));
+    else if (all_finished() && machine_->scenario.until == 0)
       throw UserError("", "nothing is left to do", "run for a while (\"run 10ms\"), or have xl do something");
     return Then::kGo;
   }
@@ -167,17 +175,17 @@ class Shell {
     std::optional<domid_t> domid;
     if (words.size() > 2) domid = domain(words[2]).domid;
     if (words[1] == "exit") {
-      watch.vm_exit = true;
+      watch().vm_exit = true;
     } else if (words[1] == "switch") {
-      watch.context_switch = true;
+      watch().context_switch = true;
     } else if (words[1] == "event") {
-      watch.event = true;
+      watch().event = true;
     } else {
       const Nanoseconds at = parse_duration(words[1], words[0]);
-      if (at < hv_.ns(hv_.now())) throw UserError("", words[1] + " is in the past");
-      watch.time = hv_.cycles(at);
+      if (at < hv_->ns(hv_->now())) throw UserError("", words[1] + " is in the past");
+      watch().time = hv_->cycles(at);
     }
-    watch.domid = domid;
+    watch().domid = domid;
     return Then::kGo;
   }
 
@@ -185,9 +193,9 @@ class Shell {
     need_running();
     const std::uint64_t n = words.size() > 1 ? parse_unsigned(words[1], words[0]) : 1;
     if (n == 0) throw UserError("", "0 instructions", "1 or more");
-    watch.instructions = machine_.instructions() + n;
+    watch().instructions = machine_->instructions() + n;
     // The pCPU that is in the middle of its quantum has its limit already.
-    cpu::Core& core = hv_.here().pcpu->core;
+    cpu::Core& core = hv_->here().pcpu->core;
     core.instruction_limit = core.instructions + n;
     return Then::kGo;
   }
@@ -204,10 +212,11 @@ class Shell {
       return Then::kPrompt;
     }
     if (const auto file = machine::file_of_create(verb, "")) {
-      spec = machine::check_domain(scenario_, *file);
+      spec = machine::check_domain(machine_->scenario, *file, "");
       for (const std::string& w : spec->config.warnings) warn(w);
     }
-    waits_for_ = machine_.toolstack->start_verb(std::move(verb), std::move(spec));
+    waits_for_ = machine_->toolstack->start_verb(std::move(verb), std::move(spec));
+    waits_on_ = machine_;
     return Then::kGo;
   }
 
@@ -220,9 +229,9 @@ class Shell {
     return "";
   }
 
-  void verb_over(std::uint64_t number, const dom0::VerbRecord& r) {
-    if (number != waits_for_) {
-      if (r.asked || r.output.status != 0) std::printf("%s", to_text(r).c_str());
+  void verb_over(machine::Machine& m, std::uint64_t number, const dom0::VerbRecord& r) {
+    if (number != waits_for_ || &m != waits_on_) {
+      if (r.asked || r.output.status != 0) std::printf("%s%s", in_front(m).c_str(), to_text(r).c_str());
       return;
     }
     waits_for_ = 0;
@@ -230,24 +239,28 @@ class Shell {
     if (!text.empty() && !text.ends_with('\n')) text += '\n';
     std::printf("%s", text.c_str());
     if (r.output.status != 0) std::printf("(exit status %d)\n", r.output.status);
-    watch.halt("xl", nullptr);
+    watches_.at(m.host).halt("xl", nullptr);
   }
 
   // After each activation of a pCPU.
-  void look_around() {
+  void look_around(machine::Machine& m) {
     if (interrupted) {
       interrupted = 0;
       waits_for_ = 0;
-      watch.now = "interrupted";
+      watches_.at(m.host).now = "interrupted";
     }
-    const bool finished = machine_.toolstack->finished() && !machine_.toolstack->idle();
-    if (finished && !told_ && watch.time == kNever) watch.now = "every domain has ended";
+    const bool finished = simulation_.over();
+    if (finished && !told_ && watch().time == kNever) watches_.at(m.host).now = "every domain has ended";
     told_ = finished;
+  }
+  bool all_finished() const {
+    const auto hosts = simulation_.hosts();
+    return std::all_of(hosts.begin(), hosts.end(), [](const machine::Machine* m) { return m->finished(); });
   }
 
   xen::Domain& domain(const std::string& word) {
-    const auto domid = machine_.toolstack->domid_of(word);
-    xen::Domain* d = domid && *domid <= 0xffff ? hv_.find_domain(static_cast<domid_t>(*domid)) : nullptr;
+    const auto domid = machine_->toolstack->domid_of(word);
+    xen::Domain* d = domid && *domid <= 0xffff ? hv_->find_domain(static_cast<domid_t>(*domid)) : nullptr;
     if (!d) throw UserError("", "no domain \"" + word + "\"", "\"domains\" lists them");
     return *d;
   }
@@ -258,17 +271,30 @@ class Shell {
     throw UserError("", "an argument is missing");
   }
 
+  Then host(const Words& words) {
+    if (words.size() < 2) {
+      for (const machine::Machine* m : simulation_.hosts())
+        std::printf("%c %s\n", m == machine_ ? '*' : ' ', m->host.empty() ? "the only one" : m->host.c_str());
+      return Then::kPrompt;
+    }
+    machine::Machine* found = simulation_.find(words[1]);
+    if (!found) throw UserError("", "no host \"" + words[1] + "\"", "\"host\" lists them");
+    machine_ = found;
+    hv_ = found->hypervisor.get();
+    return Then::kPrompt;
+  }
+
   Then time(const Words&) {
-    std::printf("%s, %" PRIu64 " guest instructions\n%s", now_text().c_str(), machine_.instructions(),
-                machine_.explain().c_str());
+    std::printf("%s, %" PRIu64 " guest instructions\n%s", now_text(*machine_).c_str(), machine_->instructions(),
+                machine_->explain().c_str());
     return Then::kPrompt;
   }
 
   Then domains(const Words&) {
-    for (const auto& [domid, d] : hv_.domains)
+    for (const auto& [domid, d] : hv_->domains)
       std::printf("%5u %-20s %s\n", domid, d->name.c_str(),
                   d->shutdown ? std::string(xen::name_of(*d->shutdown)).c_str() : "there");
-    for (const auto& d : hv_.graveyard) std::printf("%5u %-20s gone\n", d->domid, d->name.c_str());
+    for (const auto& d : hv_->graveyard) std::printf("%5u %-20s gone\n", d->domid, d->name.c_str());
     return Then::kPrompt;
   }
 
@@ -277,7 +303,7 @@ class Shell {
     const std::uint64_t id = words.size() > 2 ? parse_unsigned(words[2], words[0]) : 0;
     if (id >= d.vcpus.size())
       throw UserError("", "no vCPU " + std::to_string(id), "there are " + std::to_string(d.vcpus.size()));
-    std::printf("%s", show_registers(hv_, *d.vcpus[id]).c_str());
+    std::printf("%s", show_registers(*hv_, *d.vcpus[id]).c_str());
     return Then::kPrompt;
   }
 
@@ -298,12 +324,12 @@ class Shell {
   }
 
   Then events(const Words& words) {
-    std::printf("%s", show_events(hv_, domain(argument(words, 1))).c_str());
+    std::printf("%s", show_events(*hv_, domain(argument(words, 1))).c_str());
     return Then::kPrompt;
   }
 
   Then run_queues(const Words&) {
-    std::printf("%s", show_run_queues(hv_).c_str());
+    std::printf("%s", show_run_queues(*hv_).c_str());
     return Then::kPrompt;
   }
 
@@ -317,12 +343,14 @@ class Shell {
 
   Then quit(const Words&) { throw Quit{}; }
 
-  machine::Machine& machine_;
-  xen::Hypervisor& hv_;
-  const machine::ScenarioConfig& scenario_;
+  machine::Simulation& simulation_;
+  machine::Machine* machine_;  // which the commands are about
+  xen::Hypervisor* hv_;
+  std::map<std::string, machine::Watch> watches_;  // by host
   Prompt prompt_;
   std::string line_;
-  std::uint64_t waits_for_ = 0;
+  std::uint64_t waits_for_ = 0;  // a run of xl, and whose
+  const machine::Machine* waits_on_ = nullptr;
   bool over_ = false, told_ = false;
 };
 
@@ -379,23 +407,24 @@ int shell_command(std::span<const std::string> arguments) {
   if (help) return kOk;
   machine::ScenarioConfig scenario = machine::load_scenario(o.scenario, o.sets, o.domains);
   set_timing(scenario, o.timing);
-  std::vector<dom0::DomainSpec> domains = machine::check_domains(scenario);
-  std::vector<machine::CheckedVerb> timeline = machine::check_timeline(scenario, domains, o.scenario);
-  ConsoleLogs consoles("", stdout);
-  machine::Machine m("machine", scenario, std::move(domains), std::move(timeline),
-                     std::make_unique<trace::Tracer>(),
-                     [&](domid_t domid, std::string_view text) { consoles.write(domid, text); });
-  m.toolstack->on_create = [&](domid_t domid, const std::string& name) { consoles.open(domid, name); };
-  Shell shell(m, scenario);
+  machine::CheckedScenario checked = machine::check_scenario(scenario, o.scenario);
+  warn_of(checked);
+  std::vector<std::unique_ptr<HostOutput>> outputs;
+  machine::Simulation simulation(std::move(checked), [&](const machine::CheckedHost& h) {
+    outputs.push_back(std::make_unique<HostOutput>("", h.name, stdout));
+    return machine::Simulation::Surroundings{std::make_unique<trace::Tracer>(), outputs.back()->console_sink()};
+  });
+  for (std::size_t i = 0; i < outputs.size(); ++i) outputs[i]->attach(*simulation.hosts()[i]);
+  Shell shell(simulation);
   shell.start();
   struct sigaction action {};
   action.sa_handler = [](int) { interrupted = 1; };
   ::sigaction(SIGINT, &action, nullptr);
   try {
-    shell.after(reason_of(m.run()));
+    shell.after(reason_of(simulation.run()));
   } catch (const Quit&) {
   }
-  consoles.commit();
+  for (const auto& h : outputs) h->show_rest();
   return kOk;
 }
 

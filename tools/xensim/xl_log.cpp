@@ -25,12 +25,12 @@ void XlLog::add(const dom0::VerbRecord& r) {
   file_->write(text);
   if (!terminal_) return;
   // The terminal gets text only: a guest's console cannot send it control sequences.
-  std::string shown = "xl| ";
+  std::string shown = front_;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     if (c == '\r') continue;
     shown += static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\n' ? '?' : c;
-    if (c == '\n' && i + 1 < text.size()) shown += "xl| ";
+    if (c == '\n' && i + 1 < text.size()) shown += front_;
   }
   std::fputs(shown.c_str(), terminal_);
 }

@@ -13,8 +13,9 @@ namespace xensim::tool {
 
 class XlLog {
  public:
-  // folder: where xl.log goes. terminal: where it is shown too; null: nowhere.
-  XlLog(std::string folder, std::FILE* terminal) : folder_(std::move(folder)), terminal_(terminal) {}
+  // folder: where xl.log goes. terminal: where it is shown too, with `front` before "xl|"; null: nowhere.
+  XlLog(std::string folder, std::FILE* terminal, std::string front = "")
+      : folder_(std::move(folder)), terminal_(terminal), front_(std::move(front) + "xl| ") {}
 
   void add(const dom0::VerbRecord& record);
   // The file gets its final name. There is none if no xl ran.
@@ -23,6 +24,7 @@ class XlLog {
  private:
   std::string folder_;
   std::FILE* terminal_;
+  std::string front_;
   std::unique_ptr<AtomicFile> file_;
 };
 

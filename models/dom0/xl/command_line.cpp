@@ -151,7 +151,7 @@ class Getopt {
       to_.answer.write(false, help(verb_));
       return false;
     }
-    to_.answer.write(true, std::string("option `") + letter + "' not supported.\n");
+    to_.answer.write(true, std::string("option `").append(1, letter).append("' not supported.\n"));
     to_.answer.status = 2;
     return false;
   }
@@ -170,7 +170,8 @@ std::optional<std::size_t> global_options(std::span<const std::string> words, In
     for (const char c : words[n].substr(1)) {
       if (c == 'N') to.dry_run = true;
       if (std::string_view("vftTN").find(c) != std::string_view::npos) continue;
-      to.answer.write(true, std::string("xl: invalid option -- '") + c + "'\nunknown global option\n");
+      to.answer.write(true,
+                      std::string("xl: invalid option -- '").append(1, c).append("'\nunknown global option\n"));
       to.answer.status = 1;
       return std::nullopt;
     }

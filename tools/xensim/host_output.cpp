@@ -1,0 +1,63 @@
+#include "tools/xensim/host_output.h"
+
+#include "sim/stats/write.h"
+#include "sim/trace/perfetto_sink.h"
+#include "sim/trace/text_sink.h"
+#include "sim/trace/xentrace_sink.h"
+
+namespace xensim::tool {
+
+namespace {
+std::string folder_of_host(const std::string& out, const std::string& host) {
+  return out.empty() || host.empty() ? out : out + "/" + host;
+}
+std::string in_front(const std::string& host) { return host.empty() ? "" : host + "/"; }
+}  // namespace
+
+HostOutput::HostOutput(const std::string& out, std::string name, std::FILE* terminal)
+    : folder(folder_of_host(out, name)),
+      host(std::move(name)),
+      consoles_(folder, terminal, in_front(host)),
+      xl_log_(folder, terminal, in_front(host)) {}
+
+std::unique_ptr<trace::Tracer> HostOutput::make_tracer(const machine::ScenarioConfig& s) const {
+  bool on = false;
+  for (const std::string& kind : s.trace) on |= kind != "none";
+  if (!on) return std::make_unique<trace::Tracer>();
+  trace::TracerConfig c;
+  c.pcpus = s.machine.cpu.count;
+  c.tsc_hz = s.machine.cpu.frequency;
+  c.spill_folder = folder;
+  auto tracer = std::make_unique<trace::Tracer>(c);
+  for (const std::string& kind : s.trace) {
+    if (kind == "xentrace") tracer->add_sink(std::make_unique<trace::XentraceSink>(folder + "/trace.xen"));
+    if (kind == "perfetto") tracer->add_sink(std::make_unique<trace::PerfettoSink>(folder + "/trace.pftrace"));
+    if (kind == "text") tracer->add_sink(std::make_unique<trace::TextSink>(folder + "/trace.txt"));
+  }
+  return tracer;
+}
+
+dom0::ConsoleSink HostOutput::console_sink() {
+  return [this](domid_t domid, std::string_view text) { consoles_.write(domid, text); };
+}
+
+void HostOutput::attach(machine::Machine& m) {
+  machine_ = &m;
+  m.toolstack->on_verb = [this](std::uint64_t, const dom0::VerbRecord& r) { xl_log_.add(r); };
+  m.toolstack->on_create = [this](domid_t domid, const std::string& name) { consoles_.open(domid, name); };
+}
+
+void HostOutput::write() {
+  stats_ = std::make_unique<AtomicFile>(folder + "/stats.json");
+  stats_->write(stats::to_json(machine_->stats.snapshot()));
+  stats_->flush();
+}
+
+void HostOutput::commit() {
+  machine_->tracer->close(machine_->now());
+  consoles_.commit();
+  xl_log_.commit();
+  stats_->commit();
+}
+
+}  // namespace xensim::tool

@@ -1,0 +1,43 @@
+// What one host of a run leaves: its folder with consoles, xl.log, statistics and traces. In a run of several
+// hosts that is a folder of the host's name, and what is shown on the terminal has the host's name in front.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/machine/machine.h"
+#include "sim/base/file.h"
+#include "tools/xensim/console_logs.h"
+#include "tools/xensim/xl_log.h"
+
+namespace xensim::tool {
+
+class HostOutput {
+ public:
+  // out: of the run; empty: no files. host: its name, "" if the run has only one. Nothing is written yet.
+  HostOutput(const std::string& out, std::string host, std::FILE* terminal);
+
+  // On or off, with the sinks that the scenario wants.
+  std::unique_ptr<trace::Tracer> make_tracer(const machine::ScenarioConfig& scenario) const;
+  dom0::ConsoleSink console_sink();
+  // Listens to the host, which must outlive this.
+  void attach(machine::Machine& machine);
+  // The run is over: everything is on disk before the first file gets its final name by commit().
+  void write();
+  void commit();
+  // Unfinished lines of consoles.
+  void show_rest() { consoles_.commit(); }
+
+  // The host's folder.
+  const std::string folder;
+  const std::string host;
+
+ private:
+  ConsoleLogs consoles_;
+  XlLog xl_log_;
+  machine::Machine* machine_ = nullptr;
+  std::unique_ptr<AtomicFile> stats_;
+};
+
+}  // namespace xensim::tool
