@@ -170,6 +170,7 @@ int main(void) {
       {"event", event_rows},
       {"grant", grant_rows},
       {"grant-copy", grant_copy_rows},
+      {"grant-v2", grant_v2_rows},
       {"sched", sched_rows},
       {"vcpu", vcpu_rows},
       {"hvm", hvm_rows},

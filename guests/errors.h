@@ -73,6 +73,7 @@ void event_rows(void);
 void fifo_rows(void);
 void grant_rows(void);
 void grant_copy_rows(void);
+void grant_v2_rows(void);
 void sched_rows(void);
 void vcpu_rows(void);
 void hvm_rows(void);

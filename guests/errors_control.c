@@ -41,6 +41,15 @@ void domctl_rows(void) {
     op = domctl_of(command, 0);
     row(domctl(&op), "%u/dom0", command);
   }
+  /* The order of checks: the domain before the privilege, for every command. */
+  for (uint32_t command = 0; command < 92; ++command) {
+    struct xen_domctl op = domctl_of(command, peer_domid);
+    row(domctl(&op), "%u/peer", command);
+    op = domctl_of(command, 0x1234);
+    row(domctl(&op), "%u/unknown", command);
+    op = domctl_of(command, DOMID_INVALID);
+    row(domctl(&op), "%u/invalid", command);
+  }
   for
     EACH_DOMAIN(n) {
       struct xen_domctl op = domctl_of(XEN_DOMCTL_pausedomain, n->domid);
@@ -90,6 +99,20 @@ void domctl_rows(void) {
   row_value(result, op.u.vm_event_op.u.version, "vm_event-version");
   op = domctl_of(XEN_DOMCTL_pausedomain, own_domid);
   row(domctl((struct xen_domctl*)read_only_page), "read-only");
+  /* What a device model may do for its target, asked for a domain that is none. */
+  op = domctl_of(XEN_DOMCTL_memory_mapping, peer_domid);
+  op.u.memory_mapping.nr_mfns = 1;
+  row(domctl(&op), "memory_mapping-peer");
+  op = domctl_of(XEN_DOMCTL_ioport_mapping, peer_domid);
+  op.u.ioport_mapping.nr_ports = 1;
+  row(domctl(&op), "ioport_mapping-peer");
+  op = domctl_of(XEN_DOMCTL_bind_pt_irq, peer_domid);
+  row(domctl(&op), "bind_pt_irq-peer");
+  op = domctl_of(XEN_DOMCTL_getpageframeinfo3, peer_domid);
+  op.u.getpageframeinfo3.num = 2000;
+  row(domctl(&op), "getpageframeinfo3-2000-of-peer");
+  op = domctl_of(XEN_DOMCTL_gethvmcontext, peer_domid);
+  row(domctl(&op), "gethvmcontext-peer");
   row(domctl(&op), "own-pause");
 }
 
@@ -112,6 +135,13 @@ void sysctl_rows(void) {
   }
   op.cmd = 999;
   row(sysctl(&op), "999");
+  memset(&op, 0xff, sizeof op);
+  op.cmd = XEN_SYSCTL_getdomaininfolist;
+  op.interface_version = XEN_SYSCTL_INTERFACE_VERSION;
+  row(sysctl(&op), "getdomaininfolist-all-ones");
+  op.cmd = XEN_SYSCTL_readconsole;
+  row(sysctl(&op), "readconsole-all-ones");
+  row(sysctl((struct xen_sysctl*)read_only_page), "read-only");
 }
 
 void platform_rows(void) {
@@ -133,4 +163,11 @@ void platform_rows(void) {
   }
   op.cmd = 999;
   row(platform_op(&op), "999");
+  memset(&op, 0xff, sizeof op);
+  op.cmd = XENPF_settime64;
+  op.interface_version = XENPF_INTERFACE_VERSION;
+  row(platform_op(&op), "settime64-all-ones");
+  op.cmd = XENPF_resource_op;
+  row(platform_op(&op), "resource_op-all-ones");
+  row(platform_op((struct xen_platform_op*)read_only_page), "read-only");
 }

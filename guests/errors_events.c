@@ -273,6 +273,19 @@ void fifo_rows(void) {
     p = (struct evtchn_set_priority){.port = ports[i], .priority = 3};
     row(event_channel_op(EVTCHNOP_set_priority, &p), "set_priority-%x", ports[i]);
   }
+  struct evtchn_bind_ipi ipi = {.vcpu = 1};
+  result = event_channel_op(EVTCHNOP_bind_ipi, &ipi);
+  row_value(result, ipi.port, "bind_ipi");
+  struct evtchn_send one = {.port = ipi.port};
+  row(event_channel_op(EVTCHNOP_send, &one), "send");
+  struct evtchn_bind_vcpu move = {.port = ipi.port, .vcpu = 0};
+  row(event_channel_op(EVTCHNOP_bind_vcpu, &move), "bind_vcpu-of-ipi");
+  p = (struct evtchn_set_priority){.port = ipi.port, .priority = 15};
+  row(event_channel_op(EVTCHNOP_set_priority, &p), "set_priority-while-pending");
+  row(event_channel_op(EVTCHNOP_close, &one), "close-while-pending");
+  row(event_channel_op(EVTCHNOP_send, &one), "send-to-closed");
+  row(event_channel_op(EVTCHNOP_unmask, &one), "unmask-closed");
+  row(expand_array(page + 2), "expand/second-with-the-same-frame");
   xen_pfn_t frame = page + 2;
   struct xen_memory_reservation r = {.nr_extents = 1, .domid = DOMID_SELF};
   set_xen_guest_handle(r.extent_start, &frame);

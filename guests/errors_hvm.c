@@ -18,6 +18,14 @@ void hvm_rows(void) {
   row(hvm_op(HVMOP_get_time, &t), "get_time");
   row(hypercall5(__HYPERVISOR_hvm_op, HVMOP_get_time, (long)read_only_page, 0, 0, 0), "get_time/read-only");
   row(hvm_op(HVMOP_guest_request_vm_event, NULL), "guest_request_vm_event/null");
+  about("hvm_op/device-model");
+  uint8_t zeros[64] = {0};
+  for (int command = 0; command < 30; ++command) {
+    if (command == HVMOP_altp2m || command == HVMOP_get_time || command == HVMOP_flush_tlbs ||
+        command == HVMOP_set_param || command == HVMOP_set_evtchn_upcall_vector)
+      continue;
+    row(hypercall5(__HYPERVISOR_hvm_op, command, (long)zeros, 0, 0, 0), "%d/zeros", command);
+  }
   about("hvm_op/set_evtchn_upcall_vector");
   static const struct {
     uint32_t vcpu;

@@ -34,6 +34,9 @@ void version_rows(void) {
     row_value(r, features.submap, "%u", i);
   }
   row(hypercall5(__HYPERVISOR_xen_version, XENVER_get_features, (long)read_only_page, 0, 0, 0), "read-only");
+  about("xen_version/edge");
+  for (unsigned command = 1; command < 11; ++command)
+    row(hypercall5(__HYPERVISOR_xen_version, command, (long)EDGE, 0, 0, 0), "%u", command);
   about("xen_version/pagesize");
   row(xen_version(XENVER_pagesize, NULL), "null");
   row(hypercall5(__HYPERVISOR_xen_version, XENVER_pagesize, 4096, 0, 0, 0), "not-null");
@@ -111,6 +114,11 @@ static void physdev_rows(void) {
                                  PHYSDEVOP_prepare_msix};
   for (unsigned i = 0; i < sizeof commands / sizeof *commands; ++i)
     row(hypercall5(__HYPERVISOR_physdev_op, commands[i], (long)zeros, 0, 0, 0), "%d/zeros", commands[i]);
+  uint8_t ones[256];
+  memset(ones, 0xff, sizeof ones);
+  for (unsigned i = 0; i < sizeof commands / sizeof *commands; ++i)
+    row(hypercall5(__HYPERVISOR_physdev_op, commands[i], (long)ones, 0, 0, 0), "%d/ones", commands[i]);
+  row(hypercall5(__HYPERVISOR_physdev_op, 1l << 32 | PHYSDEVOP_eoi, (long)zeros, 0, 0, 0), "command-high-bits");
 }
 
 /* Flask, profiling, filesystem, inter-domain messages: what a build of Xen without them says. */

@@ -70,7 +70,10 @@ void sched_rows(void) {
     struct sched_pin_override p = {.pcpu = pcpus[i]};
     row(sched_op(SCHEDOP_pin_override, &p), "%d", pcpus[i]);
   }
+  about("sched_op/high-bits");
+  row(hypercall5(__HYPERVISOR_sched_op, 1l << 40 | SCHEDOP_yield, UNMAPPED, 0, 0, 0), "yield");
   about("sched_op/shutdown_code");
+  bad_pointers(__HYPERVISOR_sched_op, SCHEDOP_shutdown_code, 2);
   /* The first one counts: this guest's end is a power-off whatever comes later. */
   row(hypercall5(__HYPERVISOR_sched_op, SCHEDOP_shutdown_code, (long)read_only_page, 0, 0, 0), "poweroff");
   struct sched_shutdown code = {.reason = SHUTDOWN_crash};
@@ -196,6 +199,11 @@ static void info_rows(void) {
     struct vcpu_register_vcpu_info v = {.mfn = frames[i]};
     row(vcpu_op(VCPUOP_register_vcpu_info, 1, &v), "frame-%lx", frames[i]);
   }
+  struct vcpu_register_vcpu_info far = {.mfn = frame, .offset = 64};
+  row(vcpu_op(VCPUOP_register_vcpu_info, 2, &far), "vcpu-2");
+  row(vcpu_op(VCPUOP_register_vcpu_info, 0xffffffff, &far), "vcpu-ffffffff");
+  far.rsvd = 1;
+  row(vcpu_op(VCPUOP_register_vcpu_info, 2, &far), "vcpu-2/reserved");
   struct vcpu_register_vcpu_info v = {.mfn = frame, .offset = 64};
   row(vcpu_op(VCPUOP_register_vcpu_info, 1, &v), "vcpu-1");
   row(vcpu_op(VCPUOP_register_vcpu_info, 1, &v), "vcpu-1/again");

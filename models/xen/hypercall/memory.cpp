@@ -73,7 +73,7 @@ long Hypervisor::do_memory_op(Vcpu& v, const Arguments& args) {
     case XENMEM_remove_from_physmap:
       return remove_from_physmap(c);
     case XENMEM_claim_pages:
-      return claim(c);
+      return c.wide ? claim(c) : -kEnosys;  // 32-bit callers have none
     case XENMEM_get_vnumainfo:
       return vnuma_info(c);
     case XENMEM_reserved_device_memory_map:

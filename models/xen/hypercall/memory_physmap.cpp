@@ -98,6 +98,11 @@ long remove_from_physmap(const Call& c) {
 
 // Maps another domain's grant table or device-model pages into the caller. Only a hardware domain may, if it has a
 // physmap at all; the one that xensim models has none, so that every guest is turned away at the door.
-long acquire_resource(const Call& c) { return c.caller.p2m && !c.caller.role.hardware ? -kEacces : -kEopnotsupp; }
+long acquire_resource(const Call& c) {
+  std::uint8_t bytes[28];
+  // A 32-bit caller's structure is read first.
+  if (!c.wide && !c.read(c.arg, bytes, sizeof bytes)) return -kEfault;
+  return c.caller.p2m && !c.caller.role.hardware ? -kEacces : -kEopnotsupp;
+}
 
 }  // namespace xensim::xen::memory_op
