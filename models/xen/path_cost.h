@@ -63,7 +63,7 @@ enum class Path : std::uint8_t {
   kConsoleIo,
   kUnknownHypercall,
   kMulticallEntry,    // one call of a multicall, without what it does
-  kControlOp,         // domctl, sysctl, platform_op
+  kControlOp,         // domctl, sysctl, platform_op, of guests and of dom0, without what depends on size
   kSmallHypercall,    // xsm_op, physdev_op, xenpmu_op, dm_op, mmuext_op, hypfs_op
   kEventSend,         // set pending, decide, notify
   kEventDeliver,      // 2-level: pending, mask and selector bits, upcall byte
@@ -84,7 +84,6 @@ enum class Path : std::uint8_t {
   kTimerProgram,
   kIpi,             // send
   kModelHypercall,  // dom0's own system call and hypercall entry
-  kDomctl,          // XEN_DOMCTL_* and XEN_SYSCTL_*, without what depends on size
   kInvept,
   kEptMisconfiguration,  // a lazily changed entry, without the tables
   kP2mRecalculateTable,  // 512 entries of it
