@@ -5,6 +5,7 @@
 
 #include "models/xen/event/two_level.h"
 #include "models/xen/grant/operations.h"
+#include "models/xen/hypercall/control_call.h"
 #include "models/xen/hypervisor.h"
 #include "models/xen/mm/allocation.h"
 #include "models/xen/mm/physmap.h"
@@ -35,6 +36,14 @@ std::string_view name_of(ShutdownReason r) {
 Domain* Hypervisor::find_domain(domid_t domid) {
   const auto it = domains.find(domid);
   return it == domains.end() || it->second->dying ? nullptr : it->second.get();
+}
+
+domid_t Hypervisor::free_domid() {
+  do
+    last_free_domid_ =
+        last_free_domid_ + 1u >= DOMID_FIRST_RESERVED ? 1 : static_cast<domid_t>(last_free_domid_ + 1);
+  while (domains.contains(last_free_domid_));
+  return last_free_domid_;
 }
 
 Mfn Hypervisor::allocate_xen_page(Domain& d) {
@@ -68,7 +77,8 @@ Domain& Hypervisor::create_domain(domid_t domid, DomainKind kind, const DomainPa
     d.log_dirty = std::make_unique<LogDirty>(*this, d);
     d.p2m->use_1gb = config.ept_1gb;
     d.p2m->use_2mb = config.ept_2mb;
-    d.p2m->table_limit = paging_pages(parameters.max_vcpus, std::max(parameters.max_pages, parameters.ram_pages));
+    d.p2m->table_limit =
+        paging_pages(parameters.max_vcpus, parameters.ram_pages ? parameters.ram_pages : parameters.max_pages);
     d.p2m->reserve_tables();
     d.msr_bitmap = allocate_xen_page(d);
     memory.fill(address_of(d.msr_bitmap), 0xff, kPageSize);
@@ -142,6 +152,7 @@ void Hypervisor::pause_domain(Domain& d) {
 void Hypervisor::unpause_domain(Domain& d) {
   if (d.pause_count == 0 || --d.pause_count > 0) return;
   d.created_paused = false;
+  d.creation_finished = true;
   for (auto& v : d.vcpus) {
     v->pause_flags &= ~kPausePaused;
     vcpu_wake(*v);
@@ -170,6 +181,7 @@ void Hypervisor::shutdown_domain(Domain& d, ShutdownReason reason) {
   tracer.shutdown(cpu, now(), {d.domid, 0}, static_cast<std::uint32_t>(reason));
   for (TimerId& w : d.watchdogs) remove_timer(w);
   for (auto& v : d.vcpus) {
+    ControlCall::let_go(*this, *v);
     v->pause_flags |= kPauseShutdown;
     remove_timer(v->singleshot);
     remove_timer(v->periodic);

@@ -88,6 +88,7 @@ Hypervisor::Hypervisor(const HypervisorConfig& cfg, memory::PhysicalMemory& mem,
     cpus[i]->core.native_root = true;
   }
   active_ = &pcpus[0];
+  wallclock_seconds = config.wallclock_seconds;
   boot_heap();
 }
 

@@ -173,6 +173,8 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   void shutdown_domain(Domain& d, ShutdownReason reason);
   void crash_domain(Domain& d, const std::string& why);
   Domain* find_domain(domid_t domid);
+  // For a domain that is created without a number: the next that is free.
+  domid_t free_domid();
   // A vCPU comes up (VCPUOP_up, SIPI) or goes down.
   void vcpu_up(Vcpu& v);
   void vcpu_down(Vcpu& v);
@@ -189,7 +191,13 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   // The whole register state of a vCPU that does not run (a new domain's entry, a start-up IPI).
   void set_vcpu_state(Vcpu& v, const cpu::ArchState& st);
   cpu::ArchState vcpu_state(Vcpu& v);
+  // After those: the vCPU that is current here has its registers in the core again.
+  void restore_context(Vcpu& current);
   void set_guest_tsc(Vcpu& v, std::uint64_t tsc);
+  // The most that a guest of its kind can have of CPUID, which is what a new one gets; and what follows from a
+  // change of Domain::cpuid.
+  cpu::CpuidPolicy guest_policy(const Domain& d) const;
+  void cpu_policy_changed(Domain& d);
   // CR4 bits that the guest may set.
   std::uint64_t cr4_guest_bits(const Domain& d) const;
 
@@ -250,7 +258,9 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   // --- Guest time (time.cpp).
   void update_time_info(Vcpu& v);
   void update_runstate_area(Vcpu& v);
+  // The guest-visible wall clock, which Domain::time_offset_seconds moves.
   void init_wallclock(Domain& d);
+  std::uint32_t wallclock_seconds = 0, wallclock_nanoseconds = 0;  // at system time 0
   long set_singleshot_timer(Vcpu& v, std::uint64_t timeout_ns);
   void stop_singleshot_timer(Vcpu& v) { remove_timer(v.singleshot); }
   void set_periodic_timer(Vcpu& v, Nanoseconds period);
@@ -268,6 +278,8 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   // Something waits that a long hypercall should let through; and how it does so: the guest calls again.
   bool hypercall_preempted();
   void continue_hypercall(bool wide, std::uint64_t first_argument);
+  // Hypercall stubs in a page (init_hypercall_page).
+  void fill_hypercall_page(PhysAddr page);
   // With the arguments as they are.
   void repeat_hypercall() { continue_hypercall_ = true; }
   // The domain's p2m changed: no pCPU may use what it cached of it.
@@ -361,7 +373,6 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   // Xen. false: it could not.
   bool emulate_instruction(PcpuState& c, Vcpu& v, std::uint64_t first_gfn, bool mmio);
   void reset_vcpu_to_sipi(Vcpu& v, std::uint8_t vector);
-  cpu::CpuidPolicy guest_policy(const Domain& d) const;
   void add_domain_stats(Domain& d);
 
   void schedule(PcpuState& c);
@@ -378,6 +389,7 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   // now.
   bool continue_hypercall_ = false;
   std::uint16_t last_vpid_ = 0;
+  domid_t last_free_domid_ = 0;
   std::map<std::uint64_t, TimerId> policy_timers_;
   SpinLock sched_lock_;
   bool emulating_ = false;

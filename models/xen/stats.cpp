@@ -154,6 +154,8 @@ void add_mm_stats(stats::Group& domain, Domain& d) {
 }  // namespace
 
 void Hypervisor::add_domain_stats(Domain& d) {
+  // A control domain may give a number a second time: the last domain counts.
+  domains_stats_->remove(std::to_string(d.domid));
   stats::Group& g = domains_stats_->group(std::to_string(d.domid), "a domain");
   g.add_text("name", "its name", [&d] { return d.name; });
   g.add_text("end", "how it ended", [&d] {

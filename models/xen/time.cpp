@@ -66,8 +66,8 @@ void Hypervisor::update_time_info(Vcpu& v) {
 void Hypervisor::init_wallclock(Domain& d) {
   shared_info_t* s = d.shared;
   s->wc_version += 2;
-  s->wc_sec = config.wallclock_seconds;
-  s->wc_nsec = 0;
+  s->wc_sec = wallclock_seconds + static_cast<std::uint32_t>(d.time_offset_seconds);
+  s->wc_nsec = wallclock_nanoseconds;
 }
 
 void Hypervisor::update_runstate_area(Vcpu& v) {

@@ -42,7 +42,7 @@ long unpause(Hypervisor& hv, Domain& d) {
 }
 
 long max_mem(Domain& d, std::uint64_t kib) {
-  d.max_pages = std::min<std::uint64_t>(kib >> 2, 0xfffffffe);
+  d.max_pages = std::min<std::uint64_t>(kib >> 2, 0xffffffff);
   return 0;
 }
 
@@ -56,20 +56,23 @@ long set_affinity(Hypervisor& hv, Domain& d, unsigned vcpu, std::optional<Cpus> 
   }
   if (soft) {
     soft = present(hv, *soft);
-    if (soft->empty()) return -kEinval;
     hv.set_affinity(v, v.hard_affinity, *soft);
   }
   return 0;
 }
 
+std::uint32_t scheduler_id(const Hypervisor& hv) {
+  return hv.policy->name() == "credit2" ? XEN_SCHEDULER_CREDIT2 : XEN_SCHEDULER_NULL;
+}
+
 long set_scheduling(Hypervisor& hv, Domain& d, unsigned weight, unsigned cap) {
   if (hv.policy->name() != "credit2") return 0;
-  if (cap > 100 * d.vcpus.size()) return -kEinval;
   sched::DomainParameters p = d.scheduling;
   if (weight != 0) p.weight = weight;
-  p.cap = cap;
+  const bool possible = cap <= 100 * d.vcpus.size();
+  if (possible) p.cap = cap;
   hv.set_scheduling(d, p);
-  return 0;
+  return possible ? 0 : -kEinval;
 }
 
 long set_ratelimit(Hypervisor& hv, std::uint64_t us) {
@@ -121,7 +124,8 @@ xen_domctl_getdomaininfo domain_info(const Hypervisor& hv, const Domain& d) {
   xen_domctl_getdomaininfo i;
   std::memset(&i, 0, sizeof i);
   i.domain = d.domid;
-  i.max_vcpu_id = d.vcpus.empty() ? XEN_INVALID_MAX_VCPU_ID : static_cast<std::uint32_t>(d.vcpus.size() - 1);
+  i.max_vcpu_id =
+      d.vcpus.empty() || !d.vcpus_made ? XEN_INVALID_MAX_VCPU_ID : static_cast<std::uint32_t>(d.vcpus.size() - 1);
   std::uint32_t of_vcpus = XEN_DOMINF_blocked;
   Cycles ran = 0;
   for (const auto& v : d.vcpus) {
@@ -135,16 +139,24 @@ xen_domctl_getdomaininfo domain_info(const Hypervisor& hv, const Domain& d) {
   i.flags = i.nr_online_vcpus ? of_vcpus : 0;
   if (d.dying) i.flags |= XEN_DOMINF_dying;
   if (d.controller_pause_count > 0) i.flags |= XEN_DOMINF_paused;
-  if (d.kind == DomainKind::kPvh) i.flags |= XEN_DOMINF_hvm_guest | XEN_DOMINF_hap;
+  if (d.debugger_attached) i.flags |= XEN_DOMINF_debugged;
+  if (d.role.xenstore) i.flags |= XEN_DOMINF_xs_domain;
+  if (d.kind == DomainKind::kPvh) {
+    i.flags |= XEN_DOMINF_hvm_guest | XEN_DOMINF_hap;
+    i.arch_config.emulation_flags = XEN_X86_EMU_LAPIC;
+  }
+  i.gpaddr_bits = static_cast<std::uint8_t>(hv.pcpus.front().pcpu->core.config.physical_bits);
   if (d.shutdown) {
     i.flags |= XEN_DOMINF_shutdown;
     i.flags |= static_cast<std::uint32_t>(*d.shutdown) << XEN_DOMINF_shutdownshift;
   } else {
-    i.flags |= (d.shutdown_code & XEN_DOMINF_shutdownmask) << XEN_DOMINF_shutdownshift;
+    i.flags |= d.shutdown_code << XEN_DOMINF_shutdownshift;
   }
   i.tot_pages = hv.frames.totals(d.domid).pages;
   i.max_pages = d.max_pages;
   i.outstanding_pages = hv.frames.claim_of(d.domid);
+  i.shr_pages = d.shared_pages;
+  i.paged_pages = d.paged_pages;
   i.shared_info_frame = hv.frames.gfn_of(d.shared_info);
   std::copy(d.uuid.begin(), d.uuid.end(), i.handle);
   return i;

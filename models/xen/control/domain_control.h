@@ -27,11 +27,13 @@ long unpause(Hypervisor& hv, Domain& d);
 long max_mem(Domain& d, std::uint64_t kib);
 
 // Allowed and preferred pCPUs; nullopt: unchanged. pCPUs that the host lacks are ignored; -EINVAL: no such vCPU,
-// or no pCPU left to run on.
+// or no pCPU left to run on; none need be preferred.
 using Cpus = std::vector<sched::PcpuId>;
 long set_affinity(Hypervisor& hv, Domain& d, unsigned vcpu, std::optional<Cpus> hard, std::optional<Cpus> soft);
 
-// weight 0: unchanged. Under a policy that has neither, nothing happens.
+// XEN_SCHEDULER_* of the policy.
+std::uint32_t scheduler_id(const Hypervisor& hv);
+// weight 0: unchanged; it is set even if the cap is refused. Under a policy that has neither, nothing happens.
 long set_scheduling(Hypervisor& hv, Domain& d, unsigned weight, unsigned cap);
 long set_ratelimit(Hypervisor& hv, std::uint64_t us);
 

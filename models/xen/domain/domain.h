@@ -42,10 +42,10 @@ struct E820Entry {
   std::uint32_t type;
 };
 
-// The paging pool that libxl gives a domain (libxl__get_required_paging_memory): 1 MiB per vCPU and 8 KiB per MiB
+// The paging pool that libxl gives a domain (libxl__get_required_paging_memory): 1 MiB per vCPU and a page per MiB
 // of RAM.
 constexpr std::uint64_t paging_pages(std::uint64_t vcpus, std::uint64_t ram_pages) {
-  return 256 * vcpus + 2 * ((ram_pages + 255) / 256);
+  return 256 * vcpus + (ram_pages + 255) / 256;
 }
 
 // What memory management did for a domain.
@@ -110,6 +110,15 @@ struct Domain {
   std::array<TimerId, 2> watchdogs{};
   std::array<std::uint8_t, 16> uuid{};
   std::uint64_t console_lines = 0;
+
+  // What domctls set and tell.
+  bool vcpus_made = true;          // XEN_DOMCTL_max_vcpus; until then nobody sees its vCPUs
+  bool creation_finished = false;  // it has been unpaused once
+  bool debugger_attached = false;
+  std::uint32_t suspend_port = 0;  // XEN_DOMCTL_subscribe
+  std::int64_t time_offset_seconds = 0;
+  std::uint32_t tsc_mode = 0, tsc_incarnation = 1;
+  bool auto_node_affinity = true;  // node_affinity follows the vCPUs' affinity
 
   shared_info_t* shared = nullptr;  // host view of shared_info (RAM never moves)
 };

@@ -103,7 +103,7 @@ struct Vcpu {
   sched::UnitId unit = 0;
   sched::PcpuId processor = 0;  // the pCPU it runs on, ran on last, or is queued on
 
-  std::vector<sched::PcpuId> hard_affinity, soft_affinity;  // ascending; never empty
+  std::vector<sched::PcpuId> hard_affinity, soft_affinity;  // ascending; the hard one is never empty
 
   std::uint32_t pause_flags = kPauseDown;
   unsigned vm_event_pauses = 0;  // requests that wait for an answer
@@ -146,6 +146,7 @@ struct Vcpu {
   bool nmi_pending = false;
   bool waiting_for_sipi = false;
   bool in_multicall = false;
+  domid_t holds_still = DOMID_INVALID;  // the domain that its domctl, not over yet, has paused
   bool initialised = false;
 
   // Guest-visible areas.

@@ -3,7 +3,7 @@
 // operations, which take a structure that passed all checks, are declared here.
 #pragma once
 
-#include "models/xen/hypervisor.h"
+#include "models/xen/hypercall/control_call.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpedantic"
@@ -18,7 +18,19 @@ namespace xensim::xen {
 // The domain becomes the target's device model (XEN_DOMCTL_set_target).
 long set_target(Hypervisor& hv, const Domain& caller, Domain& d, domid_t target);
 
-// The domain is null for commands that have none. write_back: the guest gets the structure back.
-long domctl_operation(Hypervisor& hv, const Domain& caller, Domain* d, xen_domctl& op, bool& write_back);
+// By topic. nullopt: the command is another topic's. The domain is null for commands that have none.
+std::optional<long> domctl_on_life(ControlCall& c, Domain* d, xen_domctl& op);
+std::optional<long> domctl_on_vcpu(ControlCall& c, Domain& d, xen_domctl& op);
+std::optional<long> domctl_on_memory(ControlCall& c, Domain& d, xen_domctl& op);
+std::optional<long> domctl_on_device(ControlCall& c, Domain* d, xen_domctl& op);
+std::optional<long> domctl_on_policy(ControlCall& c, Domain& d, xen_domctl& op);
+
+// What the host is: physinfo, topology, features.
+std::optional<long> sysctl_on_host(ControlCall& c, xen_sysctl& op);
+
+// Leaves and MSRs of a CPUID policy as the tools have them (xen_cpuid_leaf_t, xen_msr_entry_t): 0, -ENOBUFS,
+// -EFAULT. A null handle asks for the most entries that there can be.
+long write_cpu_policy(const ControlCall& c, const cpu::CpuidPolicy& policy, std::uint64_t leaves,
+                      std::uint32_t& leaf_count, std::uint64_t msrs, std::uint32_t& msr_count);
 
 }  // namespace xensim::xen

@@ -48,30 +48,20 @@ Action action_of(std::uint32_t command) {
 
 }  // namespace
 
-long set_target(Hypervisor& hv, const Domain& caller, Domain& d, domid_t target) {
-  const DomainLookup e = lookup_domain_by_id(hv, target);
-  if (!e) return e.error;
-  if (e.domain == &d) return -kEinval;
-  if (e.domain->kind != DomainKind::kPvh) return -kEopnotsupp;
-  if (const long refused = xsm::check(Action::kPriv, caller, nullptr)) return refused;
-  if (d.role.target != DOMID_INVALID) return -kEinval;
-  d.role.target = target;
-  return 0;
+namespace {
+
+// Commands that are nobody's: Xen has been built without them, or this model of it has.
+long operate(ControlCall& c, Domain* d, xen_domctl& op) {
+  if (const auto r = domctl_on_life(c, d, op)) return *r;
+  if (const auto r = domctl_on_device(c, d, op)) return *r;
+  if (!d) return -kEnosys;
+  if (const auto r = domctl_on_vcpu(c, *d, op)) return *r;
+  if (const auto r = domctl_on_memory(c, *d, op)) return *r;
+  if (const auto r = domctl_on_policy(c, *d, op)) return *r;
+  return -kEnosys;
 }
 
-long domctl_operation(Hypervisor& hv, const Domain& caller, Domain* d, xen_domctl& op, bool& write_back) {
-  switch (op.cmd) {
-    case XEN_DOMCTL_set_target:
-      return set_target(hv, caller, *d, static_cast<domid_t>(op.u.set_target.target));
-    case XEN_DOMCTL_vm_event_op:
-      if (op.u.vm_event_op.op != XEN_VM_EVENT_GET_VERSION) return -kEopnotsupp;
-      op.u.vm_event_op.u.version = VM_EVENT_INTERFACE_VERSION;
-      write_back = true;
-      return 0;
-    default:
-      return -kEnosys;
-  }
-}
+}  // namespace
 
 long do_domctl(Hypervisor& hv, Vcpu& v, const Arguments& args) {
   xen_domctl op;
@@ -80,10 +70,25 @@ long do_domctl(Hypervisor& hv, Vcpu& v, const Arguments& args) {
   const DomainLookup found = find(hv, op);
   if (found.error != 0 && op.cmd != XEN_DOMCTL_getdomaininfo) return found.error;
   if (const long refused = xsm::check(action_of(op.cmd), v.domain, found.domain)) return refused;
-  bool write_back = false;
-  const long result = domctl_operation(hv, v.domain, found.domain, op, write_back);
-  if (write_back && !hv.copy_to_guest(v, args.a[0], &op, sizeof op)) return -kEfault;
+  if (v.holds_still != DOMID_INVALID && v.holds_still != op.domain) ControlCall::let_go(hv, v);
+  ControlCall c{hv, v};
+  const long result = operate(c, found.domain, op);
+  hv.restore_context(v);
+  if (!c.again) c.let_go();
+  if (c.write_back && !hv.copy_to_guest(v, args.a[0], &op, sizeof op)) return -kEfault;
   return result;
+}
+
+// The rest of a domctl that was interrupted: the same structure, the same checks. Nothing is ever interrupted
+// here.
+long do_paging_domctl_cont(Hypervisor& hv, Vcpu& v, const Arguments& args) {
+  xen_domctl op;
+  if (!hv.copy_from_guest(v, args.a[0], &op, sizeof op)) return -kEfault;
+  if (op.interface_version != XEN_DOMCTL_INTERFACE_VERSION || op.cmd != XEN_DOMCTL_shadow_op) return -kEopnotsupp;
+  const DomainLookup found = lookup_domain_by_id(hv, op.domain);
+  if (!found) return found.error;
+  if (const long refused = xsm::check(xsm::Action::kPriv, v.domain, found.domain)) return refused;
+  return found.domain == &v.domain ? -kEinval : -kEbusy;
 }
 
 }  // namespace xensim::xen

@@ -70,7 +70,7 @@ bool read_request(const Call& c, Extents& e) {
 
 bool populate(const Call& c, const Extents& e, std::uint64_t gfn) {
   Domain& d = *e.domain;
-  if (e.on_demand) return &d != &c.caller && pod::mark(c.hv, d, gfn, e.order) == 0;
+  if (e.on_demand) return &d != &c.caller && d.p2m && pod::mark(c.hv, d, gfn, e.order) == 0;
   c.hv.cost.charge(*c.hv.here().pcpu, Path::kPopulatePage);
   c.hv.cost.charge_many(*c.hv.here().pcpu, Path::kPopulateFrame, (std::uint64_t{1} << e.order) - 1);
   const auto m = allocate_pages(c.hv, d, e.order, e.hints);

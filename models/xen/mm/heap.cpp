@@ -12,6 +12,12 @@ constexpr std::uint64_t pages_of(unsigned order) { return std::uint64_t{1} << or
 constexpr unsigned kDmaBits = 32;  // of an address
 }  // namespace
 
+std::uint64_t Heap::free_pages(unsigned node, unsigned lowest_zone, unsigned highest_zone) const {
+  std::uint64_t n = 0;
+  for (unsigned z = lowest_zone; z <= highest_zone; ++z) n += nodes_[node].zones[z].free_pages;
+  return n;
+}
+
 unsigned Heap::zone_of(std::uint64_t m) { return static_cast<unsigned>(std::bit_width(m)); }
 
 void Heap::set_nodes(std::vector<Range> ranges) {

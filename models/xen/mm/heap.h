@@ -62,6 +62,8 @@ class Heap {
   std::uint64_t free_pages() const { return free_pages_; }
   std::uint64_t total_pages() const { return total_pages_; }
   std::uint64_t free_pages(unsigned node) const { return nodes_[node].free_pages; }
+  // Those in some of its zones.
+  std::uint64_t free_pages(unsigned node, unsigned lowest_zone, unsigned highest_zone) const;
   std::uint64_t total_pages(unsigned node) const { return nodes_[node].total_pages; }
 
   // Dirty pages that are free. The next ones of a node to clear, at most 8 (the caller does it, at a cost): the

@@ -289,9 +289,8 @@ namespace {
 long allocation(Domain& d, xen_domctl_shadow_op& op) {
   if (op.op == XEN_DOMCTL_SHADOW_OP_SET_ALLOCATION) {
     const std::uint64_t pages = std::uint64_t{op.mb} << 8;
-    // Less than what is in use cannot be had.
-    if (pages < d.p2m->table_pages()) return -kEnomem;
-    d.p2m->table_limit = pages;
+    constexpr std::uint64_t kAll = ~std::uint64_t{0};
+    if (const long r = d.p2m->resize_pool(pages, kAll)) return r;
   }
   op.mb = static_cast<std::uint32_t>((d.p2m->table_limit + 255) >> 8);
   return 0;

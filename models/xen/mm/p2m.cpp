@@ -57,6 +57,25 @@ void P2m::reserve_tables() {
   }
 }
 
+long P2m::resize_pool(std::uint64_t pages, std::uint64_t most) {
+  pooled_ = true;
+  // What tables have taken stays with them.
+  const std::uint64_t wanted = pages > table_pages_ ? pages - table_pages_ : 0;
+  for (std::uint64_t done = 0; pool_.size() != wanted; ++done) {
+    if (done == most) return -kErestart;
+    if (pool_.size() > wanted) {
+      frames_.free_xen(pool_.back());
+      pool_.pop_back();
+    } else if (const auto m = frames_.allocate_xen()) {
+      pool_.push_back(*m);
+    } else {
+      return -kEnomem;
+    }
+    table_limit = table_pages_ + pool_.size();
+  }
+  return 0;
+}
+
 // A zeroed page for a table.
 std::optional<Mfn> P2m::take_table() {
   if (table_pages_ >= table_limit || (pooled_ && pool_.empty())) return std::nullopt;

@@ -96,6 +96,9 @@ class P2m {
   // Takes all of them from the heap now, so that they are there when the heap is empty (as Xen's paging pool).
   // Throws std::bad_alloc.
   void reserve_tables();
+  // Makes the pool have that many pages, those of tables included (hap_set_allocation), `most` at a time: 0;
+  // -ERESTART: not done yet; -ENOMEM.
+  long resize_pool(std::uint64_t pages, std::uint64_t most);
   // Other pages from the same pool (bitmaps, logs), zeroed, which count as tables; nullopt: none left.
   std::optional<Mfn> allocate_pool_page() { return take_table(); }
   void free_pool_page(Mfn m) { give_table(m); }

@@ -217,10 +217,7 @@ void Hypervisor::vlapic_written(Vcpu& v, std::uint32_t reg) {
 
 // Bits 63:12 of the value name the frame, bits 11:0 the page's index (one page: 0). Slot n of the page calls
 // hypercall n.
-bool Hypervisor::write_hypercall_page(Vcpu& v, std::uint64_t value) {
-  if ((value & kPageMask) != 0) return false;
-  const auto frame = ram_frame(v.domain, value >> kPageShift);
-  if (!frame) return false;
+void Hypervisor::fill_hypercall_page(PhysAddr to) {
   std::array<std::uint8_t, kPageSize> page;
   page.fill(0xcc);
   for (std::uint32_t n = 0; n < kPageSize / 32; ++n) {
@@ -234,7 +231,14 @@ bool Hypervisor::write_hypercall_page(Vcpu& v, std::uint64_t value) {
     slot[5] = 0x0f, slot[6] = 0x01, slot[7] = 0xc1;  // vmcall
     slot[8] = 0xc3;                                  // ret
   }
-  memory.write_bytes(address_of(*frame), page);
+  memory.write_bytes(to, page);
+}
+
+bool Hypervisor::write_hypercall_page(Vcpu& v, std::uint64_t value) {
+  if ((value & kPageMask) != 0) return false;
+  const auto frame = ram_frame(v.domain, value >> kPageShift);
+  if (!frame) return false;
+  fill_hypercall_page(address_of(*frame));
   latch_guest_width(v);
   return true;
 }

@@ -78,6 +78,8 @@ cpu::ArchState Hypervisor::vcpu_state(Vcpu& v) {
   return st;
 }
 
+void Hypervisor::restore_context(Vcpu& current) { load_context(*active_, current); }
+
 // The guest reads that from its TSC now.
 void Hypervisor::set_guest_tsc(Vcpu& v, std::uint64_t tsc) {
   load_context(*active_, v);

@@ -70,6 +70,15 @@ void Hypervisor::init_vmcs(Vcpu& v) {
   v.vmcs_pcpu = -1;
 }
 
+// domain_cpu_policy_changed: which bits of CR4 a guest may change without a VM exit.
+void Hypervisor::cpu_policy_changed(Domain& d) {
+  for (const auto& v : d.vcpus) {
+    load_context(*active_, *v);
+    active_->pcpu->core.vmx.write(F::kCr4Mask, cr4_host_mask(d));
+  }
+  save_context(*active_);
+}
+
 std::uint64_t Hypervisor::cr4_guest_bits(const Domain& d) const {
   using namespace cpu;
   std::uint64_t bits =
