@@ -2,7 +2,9 @@
 
 #include <new>
 
+#include "models/dom0/device_spec.h"
 #include "models/xen/control/domain_control.h"
+#include "models/xen/hypercall/control.h"
 #include "sim/base/expects.h"
 
 namespace xensim::dom0 {
@@ -58,12 +60,99 @@ ModelAction Creation::make() {
   m.static_max_kib = spec().config.maxmem_mib << 10;
   for (unsigned i = 0; i < spec().config.maxvcpus; ++i) m.vcpu_available.push_back(i < spec().config.vcpus);
   domain().uuid = m.uuid;
+  domain().role.control = spec().control;
   if (toolstack_.on_create) toolstack_.on_create(domid_, m.name);
+  if (!find_backends() || !take_role()) return fail();
   extents_ = xen::extents_of(spec().plan, hv.config.ept_1gb, hv.config.ept_2mb);
   next_extent_ = 0;
   step_ = Step::kPopulate;
   toolstack_.xenstore.make(toolstack_.store_facts(m));
   return ModelAction::spend(toolstack_.config.create_cycles + toolstack_.xenstore_time());
+}
+
+// libxl__resolve_domid: `backend` is a name or a number.
+bool Creation::find_backends() {
+  ManagedDomain& m = *toolstack_.managed(domid_);
+  const auto find = [&](const std::string& backend, std::vector<domid_t>& to) {
+    const auto domid = backend.empty() ? std::optional<unsigned>(0) : toolstack_.domid_of(backend);
+    if (domid) to.push_back(static_cast<domid_t>(*domid));
+    return domid.has_value();
+  };
+  for (std::size_t i = 0; i < spec().config.disk.size(); ++i)
+    if (!find(read_disk(spec().config.disk[i]).backend, m.disk_backends)) {
+      out_.complain(
+          "libxl: error: libxl_create.c:1318:initiate_domain_create: Domain %u:Unable to set disk defaults for "
+          "disk "
+          "%zu\n",
+          domid_, i);
+      return false;
+    }
+  for (std::size_t i = 0; i < spec().config.vif.size(); ++i)
+    if (!find(read_vif(spec().config.vif[i]).backend, m.vif_backends)) {
+      out_.complain(
+          "libxl: error: libxl_nic.c:520:libxl__device_nic_set_devids: Domain %u:Unable to set nic defaults for "
+          "nic "
+          "%zu\n",
+          domid_, i);
+      return false;
+    }
+  return true;
+}
+
+// xc_domain_set_target, for a domain that a scenario makes another's device model.
+bool Creation::take_role() {
+  if (spec().device_model_of.empty()) return true;
+  const auto target = toolstack_.domid_of_name(spec().device_model_of);
+  const long r =
+      target ? xen::set_target(toolstack_.hypervisor, toolstack_.dom0(), domain(), static_cast<domid_t>(*target))
+             : -xen::kEsrch;
+  if (r == 0) return true;
+  out_.complain("xensim: error: Domain %u:cannot be the device model of \"%s\": %s\n", domid_,
+                spec().device_model_of.c_str(), target ? "it is no guest" : "there is no such domain");
+  return false;
+}
+
+// libxl__spawn_stub_dm: NAME-dm has a vCPU, the memory that the file says, and its guest as its target. No device
+// model runs in it: a PVH guest has no use for one.
+bool Creation::make_stub_domain() {
+  constexpr std::uint64_t kDefaultMib = 28;  // libxl's for a MiniOS stub domain
+  xen::Hypervisor& hv = toolstack_.hypervisor;
+  const std::uint64_t given = spec().config.stubdomain_memory_mib;
+  const std::uint64_t pages = (given ? given : kDefaultMib) << 8;
+  xen::DomainParametersForCreate p;
+  p.name = spec().name + "-dm";
+  p.max_pages = pages;
+  p.grants = spec().parameters.grants;
+  const domid_t domid = toolstack_.allocate_domid();
+  if (hv.heap.free_pages() < pages + hv.frames.claimed()) return false;
+  xen::Domain& d = hv.create_domain(domid, xen::DomainKind::kModel, p);
+  for (std::uint64_t left = pages; left > 0;) {
+    unsigned order = xen::Heap::kMaxOrder;
+    while (std::uint64_t{1} << order > left) --order;
+    while (!hv.frames.allocate(domid, order)) {
+      if (order-- == 0) {
+        hv.destroy_domain(domid);
+        return false;
+      }
+    }
+    left -= std::uint64_t{1} << order;
+  }
+  expects(xen::set_target(hv, toolstack_.dom0(), d, domid_) == 0);
+  ManagedDomain& m = toolstack_.domains()[domid];
+  m = {};
+  m.domid = domid;
+  m.spec = spec_;
+  m.name = p.name;
+  m.uuid = d.uuid = toolstack_.make_uuid();
+  m.started = hv.ns(hv.now());
+  m.target_kib = m.static_max_kib = pages << 2;
+  m.vcpu_available = {true};
+  m.built = true;
+  m.stub_of = domid_;
+  toolstack_.xenstore.make_stub_domain(toolstack_.store_facts(m), domid_);
+  if (toolstack_.on_create) toolstack_.on_create(domid, m.name);
+  xen::control::unpause(hv, d);
+  return true;
 }
 
 // One populate_physmap hypercall of a batch of extents. An extent that finds no contiguous memory is tried as
@@ -124,6 +213,8 @@ void connect_domain(Toolstack& toolstack, xen::Domain& d) {
 ModelAction Creation::start() {
   xen::Domain& d = domain();
   connect_domain(toolstack_, d);
+  if (d.role.target != DOMID_INVALID) toolstack_.xenstore.set_target(domid_, d.role.target);
+  if (spec().config.device_model_stubdomain && !make_stub_domain()) return out_of_memory();
   toolstack_.outcome(spec_).state = State::kRunning;
   ManagedDomain& m = *toolstack_.managed(domid_);
   m.built = m.monitored = true;

@@ -28,6 +28,9 @@ class Creation final : public Job {
   xen::ModelAction fail();
   xen::ModelAction refuse_name();
   xen::ModelAction out_of_memory();
+  bool find_backends();
+  bool take_role();
+  bool make_stub_domain();
   const DomainSpec& spec() const { return toolstack_.spec(spec_); }
   xen::Domain& domain();
 

@@ -15,6 +15,9 @@ struct DomainSpec {
   config::DomainConfig config;
   xen::BuildPlan plan;
   xen::DomainParametersForCreate parameters;
+  // What xl has no key for: the domain is a control domain; it is the device model of the domain of that name.
+  bool control = false;
+  std::string device_model_of;
 };
 
 // What became of a spec.

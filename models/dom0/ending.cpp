@@ -21,17 +21,47 @@ bool running(const xen::Domain& d) {
     if (v->runstate == xen::Runstate::kRunning) return true;
   return false;
 }
+
+// Nor any of its stub domain, which goes with it.
+xen::Domain* stub_domain_of(Toolstack& toolstack, domid_t domid) {
+  for (const auto& [other, m] : toolstack.domains())
+    if (m.stub_of == domid) return toolstack.hypervisor.find_domain(other);
+  return nullptr;
+}
+
+bool running(Toolstack& toolstack, const xen::Domain& d) {
+  const xen::Domain* stub = stub_domain_of(toolstack, d.domid);
+  return running(d) || (stub && running(*stub));
+}
 constexpr Cycles kPoll = 1000;
 
 void kill(Toolstack& toolstack, xen::Domain& d, State state) {
   const domid_t domid = d.domid;
   const std::size_t spec = toolstack.managed(domid)->spec;
+  if (const xen::Domain* stub = stub_domain_of(toolstack, domid)) {
+    const domid_t number = stub->domid;
+    toolstack.xenstore.destroy(number);
+    toolstack.hypervisor.destroy_domain(number);
+    toolstack.domains().erase(number);
+  }
   toolstack.console.release(domid);
   toolstack.xenstore.destroy(domid);
   toolstack.hypervisor.destroy_domain(domid);
   toolstack.domains().erase(domid);
   DomainOutcome& o = toolstack.outcome(spec);
   if (o.domid == domid) o.state = state;
+  if (toolstack.on_end) toolstack.on_end(domid, o);
+}
+
+// Another control domain has destroyed it. xl's background process ends; what is in the store stays, as with
+// libxl.
+void forget(Toolstack& toolstack, domid_t domid) {
+  DomainOutcome& o = toolstack.outcome(toolstack.managed(domid)->spec);
+  toolstack.console.release(domid);
+  toolstack.domains().erase(domid);
+  if (o.domid != domid || o.state == State::kEnded) return;
+  o.state = State::kEnded;
+  o.why = "destroyed";
   if (toolstack.on_end) toolstack.on_end(domid, o);
 }
 
@@ -57,13 +87,14 @@ OnShutdown action_for(const config::DomainConfig& c, ShutdownReason reason) {
 
 ModelAction Destruction::next(xen::Vcpu&, Cycles) {
   xen::Domain* d = toolstack_.hypervisor.find_domain(domid_);
+  if (!d && step_ != Step::kDone && toolstack_.managed(domid_)) forget(toolstack_, domid_);
   if (!d || step_ == Step::kDone) return ModelAction::exit();
   if (step_ == Step::kBegin) {
     step_ = Step::kQuiesce;
     toolstack_.hypervisor.pause_domain(*d);
     return ModelAction::spend(toolstack_.config.destroy_cycles);
   }
-  if (running(*d)) return ModelAction::spend(kPoll);
+  if (running(toolstack_, *d)) return ModelAction::spend(kPoll);
   step_ = Step::kDone;
   DomainOutcome& o = toolstack_.outcome(toolstack_.managed(domid_)->spec);
   if (o.state != State::kEnded && o.domid == domid_) o.why = why_;
@@ -147,8 +178,9 @@ ModelAction Ending::next(xen::Vcpu& vcpu, Cycles now) {
       }
       case Step::kQuiesce: {
         const xen::Domain* d = toolstack_.hypervisor.find_domain(domid_);
+        if (!d && toolstack_.managed(domid_)) forget(toolstack_, domid_);
         if (!d) return ModelAction::exit();
-        return running(*d) ? ModelAction::spend(kPoll) : act(now);
+        return running(toolstack_, *d) ? ModelAction::spend(kPoll) : act(now);
       }
       case Step::kPause:
         if (now < until_) return ModelAction::block(until_);

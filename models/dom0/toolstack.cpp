@@ -96,7 +96,7 @@ class Toolstack::Run final : public Job {
   void charge() {
     cpu::Pcpu& p = *toolstack_.hypervisor.here().pcpu;
     toolstack_.hypervisor.cost.charge_many(p, xen::Path::kModelHypercall, context_.hypercalls);
-    toolstack_.hypervisor.cost.charge_many(p, xen::Path::kDomctl, context_.hypercalls);
+    toolstack_.hypervisor.cost.charge_many(p, xen::Path::kControlOp, context_.hypercalls);
     p.core.advance(toolstack_.xenstore_time(), cpu::CpiCategory::kModel);
   }
 
@@ -135,8 +135,12 @@ XenstoreDomain Toolstack::store_facts(const ManagedDomain& m) {
   d.console_port = static_cast<std::uint32_t>(domain.hvm_params[HVM_PARAM_CONSOLE_EVTCHN]);
   d.store_gfn = domain.hvm_params[HVM_PARAM_STORE_PFN];
   d.console_gfn = domain.hvm_params[HVM_PARAM_CONSOLE_PFN];
+  if (m.stub_of) return d;
   d.disks = specs_[m.spec].config.disk;
   d.vifs = specs_[m.spec].config.vif;
+  d.disk_backends = m.disk_backends;
+  d.vif_backends = m.vif_backends;
+  d.driver_domain = specs_[m.spec].config.driver_domain;
   return d;
 }
 
@@ -200,13 +204,7 @@ std::optional<std::string> Toolstack::name_of(unsigned domid) const {
   return std::nullopt;
 }
 
-domid_t Toolstack::allocate_domid() {
-  for (;;) {
-    const domid_t id = next_domid_;
-    next_domid_ = id + 1u >= DOMID_FIRST_RESERVED ? 1 : static_cast<domid_t>(id + 1);
-    if (!hypervisor.domains.contains(id)) return id;
-  }
-}
+domid_t Toolstack::allocate_domid() { return hypervisor.free_domid(); }
 
 std::array<std::uint8_t, 16> Toolstack::make_uuid() {
   std::array<std::uint8_t, 16> uuid{};
@@ -228,7 +226,7 @@ void Toolstack::find_ended() {
   for (auto& [domid, m] : domains_) {
     if (!m.monitored || m.ending) continue;
     const xen::Domain* d = hypervisor.find_domain(domid);
-    if (!d || !d->shutdown) continue;
+    if (d && !d->shutdown) continue;
     m.ending = true;
     start(std::make_unique<Ending>(*this, domid));
   }

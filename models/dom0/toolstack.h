@@ -50,10 +50,12 @@ struct ManagedDomain {
   Nanoseconds started = 0;  // /vm/UUID/start_time
   std::uint64_t target_kib = 0, static_max_kib = 0;
   std::vector<bool> vcpu_available;
-  std::string control;     // control/shutdown
-  bool built = false;      // its creation is complete
-  bool monitored = false;  // xl's background process waits for its end
-  bool ending = false;     // that process, or xl destroy, is at it
+  std::vector<domid_t> disk_backends, vif_backends;
+  std::optional<domid_t> stub_of;  // it is the stub domain with the device model of that domain
+  std::string control;             // control/shutdown
+  bool built = false;              // its creation is complete
+  bool monitored = false;          // xl's background process waits for its end
+  bool ending = false;             // that process, or xl destroy, is at it
 };
 
 // A run of xl that is over.
@@ -154,7 +156,6 @@ class Toolstack final : public xen::ModelProgram {
   std::size_t turn_ = 0;
   const Job* creating_ = nullptr;  // the one of the scenario's domains that is under way
   std::uint32_t event_port_ = 0;   // watches of the toolstack's fire
-  domid_t next_domid_ = 1;
   std::uint64_t verbs_ = 0, verbs_over_ = 0;
   Rng uuids_;
 };

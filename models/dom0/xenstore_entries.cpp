@@ -159,6 +159,9 @@ std::uint64_t XenstoreEntries::make(const XenstoreDomain& d) {
     for (const char* name : {"shutdown", "feature-poweroff", "feature-reboot", "feature-suspend", "sysrq"})
       make_node(dom + "/control/" + name, guests);
     for (const char* name : {"/data", "/drivers", "/feature", "/attr", "/error"}) make_node(dom + name, guests);
+    // For a libxl, and for device models, that run in the driver domain.
+    if (d.driver_domain)
+      for (const char* name : {"/libxl", "/device-model"}) make_node(dom + name, guests);
     write(vm + "/uuid", d.uuid);
     write(vm + "/name", d.name);
     write(dom + "/control/platform-feature-multiprocessor-suspend", "1");
@@ -190,7 +193,7 @@ std::uint64_t XenstoreEntries::build(const XenstoreDomain& d) {
   }
   ++requests_;
   static_cast<void>(daemon_.server().introduce(d.domid, d.store_port));
-  for (const std::string& disk : d.disks) add_device(d, disk_of(d, disk));
+  for (std::size_t i = 0; i < d.disks.size(); ++i) add_device(d, disk_of(d, i));
   add_device(d, console_of(d));
   for (unsigned i = 0; i < d.vifs.size(); ++i) add_device(d, vif_of(d, d.vifs[i], i));
   return take_requests();
@@ -200,6 +203,31 @@ std::uint64_t XenstoreEntries::rename(domid_t domid, const std::string& name) {
   write(base(domid) + "/name", name);
   if (const auto vm = read(base(domid) + "/vm")) write(*vm + "/name", name);
   return take_requests();
+}
+
+std::uint64_t XenstoreEntries::set_target(domid_t domid, domid_t target) {
+  const std::string models = base(domid) + "/device-model/" + text(target);
+  write(base(target) + "/image/device-model-domid", text(domid));
+  write(base(domid) + "/target", text(target));
+  {
+    const Transaction transaction(*this);
+    make_node(models, readable_for(domid, target));
+  }
+  ++requests_;
+  static_cast<void>(daemon_.server().set_target(domid, target));  // one that has no ring needs no rights
+  return take_requests();
+}
+
+std::uint64_t XenstoreEntries::make_stub_domain(const XenstoreDomain& d, domid_t target) {
+  const std::string dom = base(d.domid);
+  std::uint64_t requests = make(d);
+  write("/libxl/" + text(d.domid) + "/type", "pv");
+  write_all(dom, {{"memory/static-max", text(d.static_max_kib)},
+                  {"memory/target", text(d.target_kib)},
+                  {"domid", text(d.domid)},
+                  {"cpu/0/availability", "online"}});
+  requests += take_requests();
+  return requests + set_target(d.domid, target);
 }
 
 // --- Devices.
@@ -213,10 +241,10 @@ XenstoreEntries::Device XenstoreEntries::console_of(const XenstoreDomain& d) con
   return c;
 }
 
-XenstoreEntries::Device XenstoreEntries::disk_of(const XenstoreDomain& d, const std::string& spec) const {
-  const DiskSpec s = read_disk(spec);
+XenstoreEntries::Device XenstoreEntries::disk_of(const XenstoreDomain& d, std::size_t i) const {
+  const DiskSpec s = read_disk(d.disks[i]);
   const bool raw = s.format == "raw";
-  Device v{raw ? "vbd" : "qdisk", s.number, static_cast<domid_t>(std::atoi(s.backend.c_str())), {}, {}, {}};
+  Device v{raw ? "vbd" : "qdisk", s.number, d.disk_backends[i], {}, {}, {}};
   v.back.emplace_back("params", raw ? s.target : s.format + ":" + s.target);
   if (raw) v.back.emplace_back("script", script_path(s.script));
   const Pairs rest{{"frontend-id", text(d.domid)},
@@ -242,7 +270,7 @@ XenstoreEntries::Device XenstoreEntries::disk_of(const XenstoreDomain& d, const 
 XenstoreEntries::Device XenstoreEntries::vif_of(const XenstoreDomain& d, const std::string& spec,
                                                 unsigned id) const {
   const VifSpec s = read_vif(spec);
-  Device v{"vif", id, static_cast<domid_t>(std::atoi(s.backend.c_str())), {}, {}, {}};
+  Device v{"vif", id, d.vif_backends[id], {}, {}, {}};
   std::string mac = s.mac;
   if (mac.empty()) {
     // libxl takes a random one of Xen's range; here it follows from the UUID, which is random already.

@@ -26,7 +26,9 @@ struct XenstoreDomain {
   std::uint64_t wallclock_ns = 0;  // since 1970
   std::uint32_t store_port = 0, console_port = 0;
   std::uint64_t store_gfn = 0, console_gfn = 0;
-  std::vector<std::string> disks, vifs;  // as the domain file says
+  std::vector<std::string> disks, vifs;              // as the domain file says
+  std::vector<domid_t> disk_backends, vif_backends;  // of each: the domain that its `backend` names
+  bool driver_domain = false;
 };
 
 class XenstoreEntries final : public StoreClient {
@@ -42,6 +44,10 @@ class XenstoreEntries final : public StoreClient {
   // The devices, then libxl__build_post: the domain is built, and introduced to xenstored.
   std::uint64_t build(const XenstoreDomain& d);
   std::uint64_t rename(domid_t domid, const std::string& name);
+  // libxl__spawn_stub_dm: a domain without console or store is there, as the device model of another.
+  std::uint64_t make_stub_domain(const XenstoreDomain& d, domid_t target);
+  // A domain became the device model of another.
+  std::uint64_t set_target(domid_t domid, domid_t target);
   // devices_destroy_cb and what comes before it: everything of the domain goes.
   std::uint64_t destroy(domid_t domid);
 
@@ -74,7 +80,7 @@ class XenstoreEntries final : public StoreClient {
   void write_all(const std::string& base, const Pairs& pairs, const StorePermissions* permissions = nullptr);
   void add_device(const XenstoreDomain& d, const Device& device);
   Device console_of(const XenstoreDomain& d) const;
-  Device disk_of(const XenstoreDomain& d, const std::string& text) const;
+  Device disk_of(const XenstoreDomain& d, std::size_t i) const;
   Device vif_of(const XenstoreDomain& d, const std::string& text, unsigned id) const;
 
   XenstoreDaemon& daemon_;

@@ -68,9 +68,18 @@ std::span<const std::string_view> names_of(Timing) {
   return kNames;
 }
 
+std::span<const std::string_view> names_of(DomainRole) {
+  static constexpr std::array<std::string_view, 2> kNames{"guest", "control"};
+  return kNames;
+}
+
 void describe(DomainFile& c, config::Visitor& v) {
   v(c.file, {"file", "", "path of a domain file in xl.cfg syntax", "design"});
   v(c.text, {"text", "", "its content, if not to be read from the path", "design"});
+  v(c.role,
+    {"role", "", "guest, or control: a second control domain, which may make domctls on all others", "design"});
+  v(c.device_model_of,
+    {"device_model_of", "", "name of the domain whose device model it is; created before it", "design"});
 }
 
 void describe(TimelineEntry& c, config::Visitor& v) {
@@ -178,12 +187,16 @@ void set_overrides(config::Document& d, const std::vector<std::string>& override
 // A domain may be given as its path; relative to the scenario's folder.
 void resolve_domains(config::Json& holder, const std::string& folder) {
   if (!holder.is_object() || !holder.contains("domains") || !holder["domains"].is_array()) return;
-  for (config::Json& entry : holder["domains"])
+  for (config::Json& entry : holder["domains"]) {
     if (entry.is_string()) {
       config::Json object = config::Json::object();
-      object["file"] = join_path(folder, entry.get<std::string>());
+      object["file"] = entry;
       entry = object;
     }
+    // A file that is still to be read.
+    if (entry.is_object() && entry.contains("file") && entry["file"].is_string() && !entry.contains("text"))
+      entry["file"] = join_path(folder, entry["file"].get<std::string>());
+  }
 }
 
 // Includes the hosts' machine files; before --set, which may reach into them.
@@ -279,7 +292,7 @@ ScenarioConfig load_scenario(const std::string& path, const std::vector<std::str
   config::load(c, d);
   check_hosts(c, d);
   std::vector<DomainFile>& first = c.hosts.empty() ? c.domains : c.hosts.begin()->second.domains;
-  for (const std::string& file : more_domains) first.push_back({file, ""});
+  for (const std::string& file : more_domains) first.push_back({file, "", DomainRole::kGuest, ""});
   const auto read = [](std::vector<DomainFile>& files) {
     for (DomainFile& f : files)
       if (f.text.empty()) f.text = read_file(f.file, 1 << 20);
@@ -396,6 +409,8 @@ dom0::DomainSpec check_domain(const ScenarioConfig& scenario, const DomainFile& 
   request.max_memory_mib = d.maxmem_mib;
   spec.plan = xen::plan_pvh(request);
   spec.name = d.name;
+  spec.control = f.role == DomainRole::kControl;
+  spec.device_model_of = f.device_model_of;
   spec.parameters.name = d.name;
   spec.parameters.vcpus = d.vcpus;
   spec.parameters.max_vcpus = d.maxvcpus;
@@ -403,7 +418,7 @@ dom0::DomainSpec check_domain(const ScenarioConfig& scenario, const DomainFile& 
     throw UserError(f.file, "maxvcpus = " + std::to_string(d.maxvcpus) + " is above 128", "lower it");
   spec.parameters.scheduling = {d.cpu_weight, d.cap};
   spec.parameters.max_pages = spec.plan.max_pages;
-  spec.parameters.ram_pages = spec.plan.pages;
+  spec.parameters.ram_pages = std::max(d.memory_mib, d.maxmem_mib) << 8;
   spec.parameters.max_evtchn_port = d.max_event_channels;
   spec.parameters.grants = grant_limits(d, m.xen.grants, pointer);
   for (unsigned i = 0; i < d.maxvcpus; ++i) {
@@ -428,9 +443,15 @@ std::vector<dom0::DomainSpec> check_domains(const ScenarioConfig& scenario, cons
       if (other.name == d.name)
         throw UserError(f.file, "a domain named \"" + d.name + "\" exists already (" + other.config.file + ")",
                         "give it another name");
-    // Xen's own pages for a domain: the paging pool, and VMCSs, shared info and the like.
+    const bool known = std::any_of(
+        out.begin(), out.end(), [&](const dom0::DomainSpec& other) { return other.name == spec.device_model_of; });
+    if (!spec.device_model_of.empty() && !known)
+      throw UserError(f.file, "device_model_of: no domain \"" + spec.device_model_of + "\" is created before it",
+                      "put that domain in front of it");
+    // Xen's own pages for a domain: the paging pool, and VMCSs, shared info and the like; and its stub domain.
     const std::uint64_t overhead =
-        (xen::paging_pages(d.maxvcpus, std::max(d.memory_mib, d.maxmem_mib) << 8) >> 8) + 2;
+        (xen::paging_pages(d.maxvcpus, std::max(d.memory_mib, d.maxmem_mib) << 8) >> 8) + 2 +
+        (d.device_model_stubdomain ? std::max<std::uint64_t>(d.stubdomain_memory_mib, 28) : 0);
     if (d.memory_mib + overhead > available)
       throw UserError(f.file,
                       "memory = " + std::to_string(d.memory_mib) + " MiB is more than is free: the machine has " +

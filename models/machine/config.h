@@ -74,10 +74,16 @@ void describe(MachineConfig& c, config::Visitor& v);
 enum class Timing : std::uint8_t { kFunctional, kInorder };
 std::span<const std::string_view> names_of(Timing);
 
+// What a domain may do beside what its file says (docs/privilege.md).
+enum class DomainRole : std::uint8_t { kGuest, kControl };
+std::span<const std::string_view> names_of(DomainRole);
+
 // A domain file: where it is, and its text once it is read.
 struct DomainFile {
   std::string file;
   std::string text;
+  DomainRole role = DomainRole::kGuest;
+  std::string device_model_of;
 };
 void describe(DomainFile& c, config::Visitor& v);
 

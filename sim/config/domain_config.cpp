@@ -31,14 +31,12 @@ constexpr std::string_view kIgnored[] = {"acpi",
                                          "device_model_args_hvm",
                                          "device_model_args_pv",
                                          "device_model_override",
-                                         "device_model_stubdomain_override",
                                          "device_model_stubdomain_seclabel",
                                          "device_model_user",
                                          "device_model_version",
                                          "device_tree",
                                          "display",
                                          "dm_restrict",
-                                         "driver_domain",
                                          "dtdev",
                                          "e820_host",
                                          "firmware",
@@ -97,7 +95,6 @@ constexpr std::string_view kIgnored[] = {"acpi",
                                          "stdvga",
                                          "stubdomain_cmdline",
                                          "stubdomain_kernel",
-                                         "stubdomain_memory",
                                          "stubdomain_ramdisk",
                                          "tee",
                                          "usb",
@@ -448,6 +445,9 @@ DomainConfig read_domain_config(const XlFile& file) {
   r.list("disk", false, d.disk);
   r.list("vif", false, d.vif);
   read_actions(r, d);
+  r.flag("driver_domain", d.driver_domain);
+  r.flag("device_model_stubdomain_override", d.device_model_stubdomain);
+  r.number("stubdomain_memory", 1, kMostMib, d.stubdomain_memory_mib);
   r.flag("nomigrate", d.nomigrate);
   r.flag("nestedhvm", d.nested_hvm);
   r.flag("hap", d.hap);

@@ -64,6 +64,11 @@ struct DomainConfig {
   OnShutdown on_crash = OnShutdown::kDestroy;
   OnShutdown on_soft_reset = OnShutdown::kSoftReset;
 
+  bool driver_domain = false;  // runs back ends of others: its part of the store says so
+  // A device model in a domain of its own, NAME-dm.
+  bool device_model_stubdomain = false;
+  std::uint64_t stubdomain_memory_mib = 0;  // 0: xl's default for the stub domain
+
   bool nomigrate = false;
   bool nested_hvm = false;
   bool hap = true;

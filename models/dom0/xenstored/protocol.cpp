@@ -345,17 +345,22 @@ int StoreServer::resume(StoreConnection& c) {
   return 0;
 }
 
-int StoreServer::set_target(StoreConnection& c) {
-  const std::vector<std::string> s = strings_of(c.in.payload);
-  if (s.size() < 2) return EINVAL;
+int StoreServer::set_target(unsigned domid, unsigned target) {
   StoreConnection* who[2];
   for (int i = 0; i < 2; ++i) {
-    const StoreDomain* d = store.find_domain(number_of(s[static_cast<std::size_t>(i)]));
+    const StoreDomain* d = store.find_domain(i == 0 ? domid : target);
     if (!d || !d->introduced) return ENOENT;
     who[i] = connection_of(d->domid);
     if (!who[i]) return EINVAL;
   }
   who[0]->target = who[1];
+  return 0;
+}
+
+int StoreServer::set_target(StoreConnection& c) {
+  const std::vector<std::string> s = strings_of(c.in.payload);
+  if (s.size() < 2) return EINVAL;
+  if (const int e = set_target(number_of(s[0]), number_of(s[1]))) return e;
   acknowledge(c);
   return 0;
 }

@@ -53,6 +53,8 @@ class StoreServer {
   int introduce(unsigned domid, std::uint32_t port);
   int release(unsigned domid);
   int resume(unsigned domid);
+  // The first has the rights of the second besides its own.
+  int set_target(unsigned domid, unsigned target);
 
   // Requests served, by type; unknown types are counted in the last.
   std::array<std::uint64_t, 24> served{};
