@@ -62,6 +62,15 @@ class Control(XensimTest):
         self.assertNotIn("0", {rows[name] for name in rows if re.fullmatch(
             r"domctl/(pausedomain/pause|max_mem/more|createdomain/good|shadow_op/enable)|sysctl/sched_id/id", name)})
 
+    def test_random_calls_of_a_control_domain_break_domains_at_most(self):
+        self.guest_domain("victim", "fuzz", cmdline="victim=1 peer=2", memory=8)
+        for seed in range(1, 7):
+            self.guest_domain("fuzz", "fuzz", cmdline="seed=%d calls=4000 peer=1" % seed, memory=8)
+            path = self.write("scenario.json", json.dumps({"machine": MACHINE, "until": "1s", "domains": [
+                "victim.cfg", {"file": "fuzz.cfg", "role": "control"}]}))
+            result = self.run_scenario("--timing", "functional", scenario=path, trace="none")
+            self.assertIn(result.status, (0, 1), result.stderr[-2000:])
+
     def test_equal_runs_give_equal_bytes(self):
         runs = [self.run_control("--timing", "inorder", out="out-%d" % n) for n in (1, 2)]
         self.assertEqual(*[r.read("trace.xen") for r in runs])

@@ -102,6 +102,19 @@ long set_context(ControlCall& c, Domain& d, const xen_domctl_vcpucontext& op) {
 
 // --- The HVM context: a stream of records.
 
+// The body of one; empty: it is not there.
+std::span<const std::uint8_t> find_record(std::span<const std::uint8_t> context, unsigned type, unsigned instance) {
+  for (std::size_t at = 0; at + sizeof(hvm_save_descriptor) <= context.size();) {
+    hvm_save_descriptor w;
+    std::memcpy(&w, &context[at], sizeof w);
+    at += sizeof w;
+    if (w.length > context.size() - at) break;
+    if (w.typecode == type && w.instance == instance) return context.subspan(at, w.length);
+    at += w.length;
+  }
+  return {};
+}
+
 // Room for every record that there can be: vCPUs that are down have no CPU record.
 std::uint64_t most_context_bytes(const Domain& d, const std::vector<std::uint8_t>& context) {
   std::uint64_t down = 0;
@@ -132,9 +145,12 @@ long set_hvm_context(ControlCall& c, Domain& d, const xen_domctl_hvmcontext& op)
   std::vector<std::uint8_t> context(op.size);
   if (!context.empty() && !c.read(address_in(op.buffer), context.data(), context.size())) return -kEfault;
   if (!c.hold_still(d)) return 0;
-  const long r = load_hvm_context(c.hv, d, context);
+  if (const long r = load_hvm_context(c.hv, d, context)) return r;
   c.hv.restore_context(c.vcpu);
-  return r;
+  // Who has no state is down.
+  for (const auto& v : d.vcpus)
+    if (find_record(context, HVM_SAVE_CODE(CPU), v->id).empty()) v->pause_flags |= kPauseDown;
+  return 0;
 }
 
 // One record's body. Types that a PVH domain does not have are -EINVAL here as in Xen where no device saves them.
@@ -145,20 +161,13 @@ long get_hvm_record(ControlCall& c, Domain& d, xen_domctl_hvmcontext_partial& op
   if (!c.hold_still(d)) return 0;
   const std::vector<std::uint8_t> context = save_hvm_context(c.hv, d);
   c.hv.restore_context(c.vcpu);
-  for (std::size_t at = 0; at + sizeof(hvm_save_descriptor) <= context.size();) {
-    hvm_save_descriptor w;
-    std::memcpy(&w, &context[at], sizeof w);
-    at += sizeof w;
-    if (w.typecode == op.type && w.instance == op.instance) {
-      if (op.buffer.p && op.bufsz < w.length) return -kEnobufs;
-      if (op.buffer.p && !c.write(address_in(op.buffer), &context[at], w.length)) return -kEfault;
-      op.bufsz = w.length;
-      c.write_back = true;
-      return 0;
-    }
-    at += w.length;
-  }
-  return -kEnodata;
+  const std::span<const std::uint8_t> record = find_record(context, op.type, op.instance);
+  if (record.empty()) return -kEnodata;
+  if (op.buffer.p && op.bufsz < record.size()) return -kEnobufs;
+  if (op.buffer.p && !c.write(address_in(op.buffer), record.data(), record.size())) return -kEfault;
+  op.bufsz = record.size();
+  c.write_back = true;
+  return 0;
 }
 
 // XSAVE state: the modelled processor has none, so that there is a header of two words, XCR0 and what was ever in

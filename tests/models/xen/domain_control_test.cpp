@@ -65,6 +65,30 @@ TEST_CASE("affinity is limited to pCPUs that are there, and must leave one") {
   CHECK(control::set_affinity(*c.hv, c.d, 2, control::Cpus{0}, std::nullopt) == -kEinval);
 }
 
+TEST_CASE("no pCPU need be preferred") {
+  Control c;
+  CHECK(control::set_affinity(*c.hv, c.d, 0, std::nullopt, control::Cpus{7}) == 0);
+  CHECK(c.d.vcpus[0]->soft_affinity.empty());
+}
+
+TEST_CASE("a cap that cannot be is refused after the weight was set") {
+  Control c;
+  CHECK(control::set_scheduling(*c.hv, c.d, 300, 201) == -kEinval);
+  CHECK(c.d.scheduling.weight == 300);
+  CHECK(c.d.scheduling.cap == 0);
+  CHECK(control::set_scheduling(*c.hv, c.d, 0, 200) == 0);
+  CHECK(c.d.scheduling.weight == 300);
+  CHECK(c.d.scheduling.cap == 200);
+}
+
+TEST_CASE("a domain that is created without a number gets the next free one, and numbers come round late") {
+  Control c;
+  const domid_t first = c.hv->free_domid();
+  CHECK(c.hv->free_domid() == first + 1);
+  c.guest(static_cast<domid_t>(first + 2), 1);
+  CHECK(c.hv->free_domid() == first + 3);
+}
+
 TEST_CASE("a trigger wants a vCPU that exists, and knows only what Xen knows on x86") {
   Control c;
   CHECK(control::send_trigger(*c.hv, c.d, XEN_DOMCTL_SENDTRIGGER_NMI, 2) == -kEsrch);

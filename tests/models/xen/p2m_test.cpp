@@ -117,6 +117,25 @@ TEST_CASE_METHOD(Fixture, "Every table page goes back to the heap, and the limit
   CHECK(heap.free_pages() == before);
 }
 
+TEST_CASE_METHOD(Fixture, "A pool grows and shrinks a part at a time, and tables keep what they have taken") {
+  const std::uint64_t before = heap.free_pages();
+  {
+    P2m p2m(memory, frames);
+    REQUIRE(p2m.set(Gfn(0), Mfn(300), 0, P2mType::kRamRw));
+    const std::uint64_t tables = p2m.table_pages();
+    CHECK(p2m.resize_pool(40, 10) == -kErestart);
+    CHECK(p2m.resize_pool(40, 100) == 0);
+    CHECK(heap.free_pages() == before - 40);
+    CHECK(p2m.resize_pool(12, 100) == 0);
+    CHECK(heap.free_pages() == before - 12);
+    CHECK(p2m.resize_pool(0, 100) == 0);
+    CHECK(heap.free_pages() == before - tables);
+    CHECK_FALSE(p2m.set(Gfn(1 << 18), Mfn(300), 0, P2mType::kRamRw));
+    CHECK(p2m.resize_pool(before + 1, before + 1) == -kEnomem);
+  }
+  CHECK(heap.free_pages() == before);
+}
+
 TEST_CASE_METHOD(Fixture, "A range goes in with the largest entries that its alignment and the options allow") {
   P2m p2m(memory, frames);
   REQUIRE(p2m.set_range(Gfn(1024), Mfn(2048), 10, P2mType::kRamRw));
