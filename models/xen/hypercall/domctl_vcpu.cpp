@@ -103,7 +103,8 @@ long set_context(ControlCall& c, Domain& d, const xen_domctl_vcpucontext& op) {
 // --- The HVM context: a stream of records.
 
 // The body of one; empty: it is not there.
-std::span<const std::uint8_t> find_record(std::span<const std::uint8_t> context, unsigned type, unsigned instance) {
+std::span<const std::uint8_t> find_record(std::span<const std::uint8_t> context, unsigned type,
+                                          unsigned instance) {
   for (std::size_t at = 0; at + sizeof(hvm_save_descriptor) <= context.size();) {
     hvm_save_descriptor w;
     std::memcpy(&w, &context[at], sizeof w);
