@@ -292,7 +292,7 @@ ScenarioConfig load_scenario(const std::string& path, const std::vector<std::str
   config::load(c, d);
   check_hosts(c, d);
   std::vector<DomainFile>& first = c.hosts.empty() ? c.domains : c.hosts.begin()->second.domains;
-  for (const std::string& file : more_domains) first.push_back({file, "", DomainRole::kGuest, ""});
+  for (const std::string& file : more_domains) first.push_back({file, ""});
   const auto read = [](std::vector<DomainFile>& files) {
     for (DomainFile& f : files)
       if (f.text.empty()) f.text = read_file(f.file, 1 << 20);

@@ -83,7 +83,7 @@ struct DomainFile {
   std::string file;
   std::string text;
   DomainRole role = DomainRole::kGuest;
-  std::string device_model_of;
+  std::string device_model_of = {};
 };
 void describe(DomainFile& c, config::Visitor& v);
 
