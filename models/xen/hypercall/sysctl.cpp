@@ -135,8 +135,7 @@ long operate(ControlCall& c, xen_sysctl& op) {
       return scheduler(c, op.u.scheduler_op);
     case XEN_SYSCTL_cpupool_op:
       return cpupool(c, op.u.cpupool_op);
-    case XEN_SYSCTL_coverage_op:
-      return -kEopnotsupp;  // builds without it say so
+    case XEN_SYSCTL_coverage_op:  // builds without it say so
     case XEN_SYSCTL_cpu_hotplug:
       return -kEopnotsupp;
     case XEN_SYSCTL_page_offline_op:
