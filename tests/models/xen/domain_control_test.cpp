@@ -71,16 +71,6 @@ TEST_CASE("no pCPU need be preferred") {
   CHECK(c.d.vcpus[0]->soft_affinity.empty());
 }
 
-TEST_CASE("a cap that cannot be is refused after the weight was set") {
-  Control c;
-  CHECK(control::set_scheduling(*c.hv, c.d, 300, 201) == -kEinval);
-  CHECK(c.d.scheduling.weight == 300);
-  CHECK(c.d.scheduling.cap == 0);
-  CHECK(control::set_scheduling(*c.hv, c.d, 0, 200) == 0);
-  CHECK(c.d.scheduling.weight == 300);
-  CHECK(c.d.scheduling.cap == 200);
-}
-
 TEST_CASE("a domain that is created without a number gets the next free one, and numbers come round late") {
   Control c;
   const domid_t first = c.hv->free_domid();
