@@ -52,6 +52,8 @@ void xenbus_write_number(xenbus_transaction t, const char* path, uint64_t value)
 uint32_t xenbus_send(uint32_t type, xenbus_transaction t, const void* payload, size_t size);
 /* The next reply, of whatever request. Its payload, with a NUL after it, until the next call. */
 struct xsd_sockmsg xenbus_receive(const char** payload);
+/* Watch events that came while a reply was waited for. */
+unsigned xenbus_events_kept(void);
 /* The ring itself, to break it. */
 struct xenstore_domain_interface* xenbus_ring(void);
 void xenbus_notify(void);

@@ -77,20 +77,20 @@ StoreDomainFacts XenstoreDaemon::facts(unsigned domid) {
 }
 
 std::unique_ptr<StoreTransport> XenstoreDaemon::connect(unsigned domid, std::uint32_t port, int& error) {
-  xen::Domain* home = hypervisor_.find_domain(home_);
-  xen::Domain* d = facts(domid).exists ? hypervisor_.find_domain(static_cast<domid_t>(domid)) : nullptr;
-  const auto frame = d && d->p2m ? hypervisor_.ram_frame(*d, d->hvm_params[HVM_PARAM_STORE_PFN]) : std::nullopt;
+  error = EINVAL;
+  if (!facts(domid).exists) return nullptr;
+  xen::Domain& home = *hypervisor_.find_domain(home_);
+  const auto d = static_cast<domid_t>(domid);
+  xen::grant::FrameMapping page;
+  if (xen::grant::map_frame(hypervisor_, *home.vcpus[0], d, GNTTAB_RESERVED_XENSTORE, false, page) != GNTST_okay)
+    return nullptr;
   std::uint32_t local = 0;
-  if (!frame || !hypervisor_.frames.get_page(*frame, d->domid)) {
-    error = EINVAL;
+  if (hypervisor_.evtchn_bind_interdomain(home, d, port, local) != 0) {
+    xen::grant::unmap_frame(hypervisor_, *home.vcpus[0], page);
     return nullptr;
   }
-  if (hypervisor_.evtchn_bind_interdomain(*home, d->domid, port, local) != 0) {
-    hypervisor_.frames.put_page(*frame);
-    error = EINVAL;
-    return nullptr;
-  }
-  return std::make_unique<XenstoreRing>(hypervisor_, home_, d->domid, address_of(*frame), local);
+  error = 0;
+  return std::make_unique<XenstoreRing>(hypervisor_, home_, d, page, local);
 }
 
 void XenstoreDaemon::rebind(StoreTransport& ring, unsigned domid, std::uint32_t port) {
@@ -104,9 +104,10 @@ void XenstoreDaemon::rebind(StoreTransport& ring, unsigned domid, std::uint32_t 
 
 void XenstoreDaemon::disconnect(StoreTransport& ring) {
   auto& r = dynamic_cast<XenstoreRing&>(ring);
-  if (r.port() != 0) hypervisor_.evtchn_close(*hypervisor_.find_domain(home_), r.port());
+  xen::Domain& home = *hypervisor_.find_domain(home_);
+  if (r.port() != 0) hypervisor_.evtchn_close(home, r.port());
   r.bind(0);
-  hypervisor_.frames.put_page(r.frame());
+  expects(xen::grant::unmap_frame(hypervisor_, *home.vcpus[0], r.page()) == GNTST_okay);
 }
 
 // --- What others ask of it.

@@ -18,8 +18,9 @@ constexpr std::uint64_t kRspCons = offsetof(Interface, rsp_cons), kRspProd = off
 
 }  // namespace
 
-XenstoreRing::XenstoreRing(xen::Hypervisor& hypervisor, domid_t home, domid_t d, PhysAddr page, std::uint32_t port)
-    : domid(d), hypervisor_(hypervisor), home_(home), page_(page), port_(port) {}
+XenstoreRing::XenstoreRing(xen::Hypervisor& hypervisor, domid_t home, domid_t d,
+                           const xen::grant::FrameMapping& page, std::uint32_t port)
+    : domid(d), hypervisor_(hypervisor), home_(home), mapping_(page), page_(address_of(page.frame)), port_(port) {}
 
 PhysAddr XenstoreRing::indexes() const { return page_ + kReqCons; }
 
@@ -73,6 +74,7 @@ void XenstoreRing::reset() {
 }
 
 void XenstoreRing::notify() {
+  if (xen::Domain* d = hypervisor_.find_domain(domid)) xen::log_dirty::mark_frame(*d, mapping_.frame);
   xen::Domain* home = hypervisor_.find_domain(home_);
   if (!home || port_ == 0) return;
   cpu::Pcpu& pcpu = *hypervisor_.here().pcpu;

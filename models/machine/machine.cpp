@@ -112,11 +112,13 @@ Machine::Machine(sc_core::sc_module_name name, const ScenarioConfig& s, std::vec
   stats.add("instructions", "instructions", "guest instructions retired", [this] { return instructions(); });
   hypervisor->add_stats(stats);
   stats::Group& census = stats.group("census", "what is in use, counted over everybody");
-  // The page of handles that the first mapping of a grant adds to dom0 is there for good, as in Xen: it counts
-  // from the start.
-  const auto handle = dom0.grants->maptrack.take(0, m.dom0.vcpus);
-  expects(handle.has_value());
-  dom0.grants->maptrack.put(*handle);
+  // The page of handles that the first mapping of a grant adds to a daemon's domain is there for good, as in Xen:
+  // it counts from the start.
+  for (xen::Domain* d : {&dom0, &xenstore_home}) {
+    const auto handle = d->grants->maptrack.take(0, static_cast<unsigned>(d->vcpus.size()));
+    expects(handle.has_value());
+    d->grants->maptrack.put(*handle);
+  }
   census_at_start_ = xen::take_census(*hypervisor);
   xen::add_stats(census_at_start_, census.group("start", "before the first domain is created"));
   xen::add_stats(census_at_end_, census.group("end", "at the end of the run"));

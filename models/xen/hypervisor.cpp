@@ -173,6 +173,8 @@ Cycles Hypervisor::run(cpu::Pcpu& pcpu, Cycles until) {
   active_ = &c;
   if (!c.booted) boot_pcpu(c);
   for (;;) {
+    if (!events_seen_.empty())
+      for (const Vcpu* v : std::exchange(events_seen_, {})) on_happening(Happening::kEvent, *v);
     pcpu.take_due();
     if (c.in_guest) {
       if (pcpu.core.now >= until) return pcpu.core.now;

@@ -301,7 +301,8 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   // A register of the vLAPIC was written (its number, as in x2APIC MSRs): what Xen does beside.
   void vlapic_written(Vcpu& v, std::uint32_t reg);
 
-  // --- Watching a run (a prompt, a test). Called when it has happened; must not change simulated state.
+  // --- Watching a run (a prompt, a test). Called when it has happened (an event: when the path of Xen's that set it
+  // pending is over); must not change simulated state.
   enum class Happening : std::uint8_t { kVmExit, kContextSwitch, kEvent };
   std::function<void(Happening, const Vcpu&)> on_happening;
 
@@ -388,6 +389,7 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   // The hypercall in progress was cut short: the guest executes its VMCALL again, with the arguments as they are
   // now.
   bool continue_hypercall_ = false;
+  std::vector<const Vcpu*> events_seen_;  // who got events in this path of Xen's, for on_happening
   std::uint16_t last_vpid_ = 0;
   domid_t last_free_domid_ = 0;
   std::map<std::uint64_t, TimerId> policy_timers_;

@@ -36,7 +36,7 @@ void wake_programs(ModelState& m, Cycles now, bool events) {
 Cycles Hypervisor::run_model(PcpuState& c, Vcpu& v, Cycles until) {
   ModelState& m = *v.model;
   cpu::Pcpu& p = *c.pcpu;
-  while (now() < until && !c.schedule_pending) {
+  while (now() < until && !c.schedule_pending && events_seen_.empty()) {
     if (p.next_deadline() <= now()) return now();
     const bool events = upcall_pending(v);
     if (events) {

@@ -68,6 +68,7 @@ void Hypervisor::init_wallclock(Domain& d) {
   s->wc_version += 2;
   s->wc_sec = wallclock_seconds + static_cast<std::uint32_t>(d.time_offset_seconds);
   s->wc_nsec = wallclock_nanoseconds;
+  log_dirty::mark_frame(d, d.shared_info);
 }
 
 void Hypervisor::update_runstate_area(Vcpu& v) {

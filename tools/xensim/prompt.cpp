@@ -57,13 +57,13 @@ Prompt::~Prompt() {
 
 bool Prompt::wait() {
   std::vector<pollfd> fds{{STDIN_FILENO, POLLIN, 0}};
-  if (served)
-    for (const pollfd& p : served()) fds.push_back(p);
+  if (serve) {
+    serve();
+    const std::vector<pollfd> others = served();
+    fds.insert(fds.end(), others.begin(), others.end());
+  }
   if (::poll(fds.data(), fds.size(), -1) < 0) return false;
-  const bool input = fds.front().revents != 0;
-  fds.erase(fds.begin());
-  if (serve && !fds.empty()) serve(fds);
-  return input;
+  return fds.front().revents != 0;
 }
 
 std::optional<std::string> Prompt::read_plain() {

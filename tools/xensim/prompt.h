@@ -1,8 +1,7 @@
 // A line of input for a prompt: with editing and history (libedit) on a terminal; from a pipe or file line by
 // line, and then each line is printed after the prompt, so that what comes out reads like a session.
 //
-// While it waits, others may be served: descriptors that somebody wants to hear of (a socket that a client talks
-// to).
+// While it waits, others may be served: a socket that clients talk to.
 #pragma once
 
 #include <poll.h>
@@ -25,9 +24,10 @@ class Prompt {
   // The next line without its end; nullopt: there is none any more.
   std::optional<std::string> read(const std::string& prompt);
 
-  // Whom to serve while waiting: which descriptors to poll, and what to do when some are ready. May be null.
+  // Whom to serve while waiting: serve() does what there is to do now, and is called again when one of the
+  // descriptors is ready. Both or none.
+  std::function<void()> serve;
   std::function<std::vector<pollfd>()> served;
-  std::function<void(const std::vector<pollfd>&)> serve;
 
  private:
   struct Editor;

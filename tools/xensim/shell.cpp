@@ -23,6 +23,7 @@
 #include "tools/xensim/log.h"
 #include "tools/xensim/options.h"
 #include "tools/xensim/prompt.h"
+#include "tools/xensim/xenstore_socket.h"
 #include "tools/xensim/xl_log.h"
 
 namespace xensim::tool {
@@ -56,6 +57,14 @@ class Shell {
       };
     }
     watch().now = "start";
+  }
+
+  // Clients of the first host's xenstored come by this socket, also while the prompt waits.
+  void serve(XenstoreSocket& socket) {
+    machine::XenstorePort& port = *simulation_.hosts().front()->xenstore_port;
+    port.socket = &socket;
+    prompt_.serve = [&port] { port.serve_paused(std::chrono::milliseconds{0}); };
+    prompt_.served = [&socket] { return socket.descriptors(); };
   }
 
   // After the run: only looking is possible.
@@ -355,7 +364,7 @@ class Shell {
 };
 
 struct ShellOptions {
-  std::string scenario, timing;
+  std::string scenario, timing, xenstore_socket;
   std::vector<std::string> domains, sets;
 };
 
@@ -366,7 +375,9 @@ ShellOptions parse(std::span<const std::string> arguments, bool& help) {
   visible.add_options()("timing", po::value(&o.timing)->value_name("MODEL"),
                         "functional: one cycle per instruction; inorder: pipeline, caches, TLBs")(
       "set", po::value(&o.sets)->value_name("/POINTER=VALUE"),
-      "override a value of the scenario or its machine; may be repeated")("help,h", po::bool_switch(&help),
+      "override a value of the scenario or its machine; may be repeated")(
+      "xenstore-socket", po::value(&o.xenstore_socket)->value_name("PATH"),
+      "a UNIX socket for xenstore's clients, who are served at the prompt, too")("help,h", po::bool_switch(&help),
                                                                           "this text");
   po::options_description all;
   all.add(visible).add_options()("positional", po::value(&positional));
@@ -416,6 +427,11 @@ int shell_command(std::span<const std::string> arguments) {
   });
   for (std::size_t i = 0; i < outputs.size(); ++i) outputs[i]->attach(*simulation.hosts()[i]);
   Shell shell(simulation);
+  std::unique_ptr<XenstoreSocket> socket;
+  if (!o.xenstore_socket.empty()) {
+    socket = std::make_unique<XenstoreSocket>(o.xenstore_socket);
+    shell.serve(*socket);
+  }
   shell.start();
   struct sigaction action {};
   action.sa_handler = [](int) { interrupted = 1; };

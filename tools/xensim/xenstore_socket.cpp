@@ -1,7 +1,6 @@
 #include "tools/xensim/xenstore_socket.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -66,16 +65,21 @@ XenstoreSocket::~XenstoreSocket() {
   ::unlink(path_.c_str());
 }
 
-std::vector<machine::StoreInput> XenstoreSocket::poll(std::chrono::milliseconds wait) {
-  using Kind = machine::StoreInput::Kind;
-  std::vector<machine::StoreInput> input;
+std::vector<pollfd> XenstoreSocket::descriptors() const {
   std::vector<pollfd> fds{{listener_, POLLIN, 0}};
-  std::vector<std::uint64_t> ids{0};
   for (const auto& [id, c] : connections_) {
     const int events = (c.ended ? 0 : POLLIN) | (c.out.empty() ? 0 : POLLOUT);
     fds.push_back({events == 0 ? -1 : c.fd, static_cast<short>(events), 0});
-    ids.push_back(id);
   }
+  return fds;
+}
+
+std::vector<machine::StoreInput> XenstoreSocket::poll(std::chrono::milliseconds wait) {
+  using Kind = machine::StoreInput::Kind;
+  std::vector<machine::StoreInput> input;
+  std::vector<pollfd> fds = descriptors();
+  std::vector<std::uint64_t> ids{0};
+  for (const auto& [id, c] : connections_) ids.push_back(id);
   if (::poll(fds.data(), fds.size(), static_cast<int>(wait.count())) <= 0) return input;
   for (std::size_t i = 1; i < fds.size(); ++i) {
     Connection& c = connections_.at(ids[i]);

@@ -2,9 +2,12 @@
 // xenstore-ls. Never blocks but in poll().
 #pragma once
 
+#include <poll.h>
+
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "models/machine/xenstore_port.h"
 
@@ -21,8 +24,8 @@ class XenstoreSocket final : public machine::StoreSocket {
   std::vector<machine::StoreInput> poll(std::chrono::milliseconds wait) override;
   void send(std::uint64_t connection, std::string_view bytes) override;
   void close(std::uint64_t connection) override;
-  // For an owner that waits for other things besides.
-  bool anybody() const { return !connections_.empty(); }
+  // For an owner that waits for other things besides: poll() has something to do when one of them is ready.
+  std::vector<pollfd> descriptors() const;
 
  private:
   struct Connection {

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <string>
 
+#include "models/xen/mm/sharing.h"
 #include "models/xen/sched/pcpu_set.h"
 
 namespace xensim::xen::control {
@@ -84,7 +85,8 @@ void dump_domains(Hypervisor& hv) {
       out.line("Notifying guest %u:%u (virq %u, port %u)", domid, v->id, VIRQ_DEBUG, v->virq_port[VIRQ_DEBUG]);
       hv.send_vcpu_virq(*v, VIRQ_DEBUG);
     }
-  out.line("Shared frames 0 -- Saved frames 0");
+  out.line("Shared frames %" PRIu64 " -- Saved frames %" PRIu64, hv.sharing->shared_frames(),
+           hv.sharing->saved_frames());
 }
 
 void dump_events(Hypervisor& hv) {
@@ -94,14 +96,33 @@ void dump_events(Hypervisor& hv) {
     for (const std::string& line : event::dump(*d)) out.line("%s", line.c_str());
 }
 
+void dump_grant_table(Console& out, const Hypervisor& hv, grant::GrantTable& table) {
+  out.line("      -------- active --------       -------- shared --------");
+  out.line("[ref] localdom mfn      pin          localdom gmfn     flags");
+  out.line("grant-table for remote d%d (v%u)", table.domid, table.version());
+  out.line("  %u frames (%u max), %u maptrack frames (%u max)", table.frames(), table.limits.max_frames,
+           table.maptrack.frames(), table.limits.max_maptrack_frames);
+  bool any = false;
+  for (std::uint64_t ref = 0; ref < table.entries(); ++ref) {
+    const auto r = static_cast<grant_ref_t>(ref);
+    const grant::ActiveEntry& active = table.active(r);
+    if (active.pin == 0) continue;
+    any = true;
+    const PhysAddr entry = table.entry(r);
+    const auto flags = hv.memory.read<std::uint16_t>(table.version() == 1 ? entry : table.status(r));
+    const auto domid = hv.memory.read<domid_t>(entry + 2);
+    const std::uint64_t frame = table.version() == 1 ? hv.memory.read<std::uint32_t>(entry + 4)
+                                                     : hv.memory.read<std::uint64_t>(entry + 8);
+    out.line("[0x%03x]  %5d 0x%05" PRIx64 " 0x%08x      %5d 0x%06" PRIx64 " 0x%02x", r, active.domid,
+             active.mfn.value, active.pin, domid, frame, flags);
+  }
+  if (!any) out.line("no active grant table entries");
+}
+
 void dump_grants(Hypervisor& hv) {
   Console out(hv);
   out.line("gnttab_usage_print_all [ key 'g' pressed");
-  for (std::size_t i = 0; i < hv.domains.size(); ++i) {
-    out.line("      -------- active --------       -------- shared --------");
-    out.line("[ref] localdom mfn      pin          localdom gmfn     flags");
-    out.line("no active grant table entries");
-  }
+  for (const auto& [domid, d] : hv.domains) dump_grant_table(out, hv, *d->grants);
   out.line("gnttab_usage_print_all ] done");
 }
 

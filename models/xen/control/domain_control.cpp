@@ -153,6 +153,8 @@ xen_domctl_getdomaininfo domain_info(const Hypervisor& hv, const Domain& d) {
     i.flags |= d.shutdown_code << XEN_DOMINF_shutdownshift;
   }
   i.tot_pages = hv.frames.totals(d.domid).pages;
+  i.shr_pages = d.shared_pages;
+  i.paged_pages = d.paged_pages;
   i.max_pages = d.max_pages;
   i.outstanding_pages = hv.frames.claim_of(d.domid);
   i.shr_pages = d.shared_pages;

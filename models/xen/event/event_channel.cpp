@@ -66,7 +66,10 @@ bool Hypervisor::port_masked(const Domain& d, std::uint32_t port) const {
 }
 
 void Hypervisor::event_set_pending(Domain& d, std::uint32_t port) {
-  if (d.events.valid(port)) set_pending(d, *d.vcpus[d.events.ports[port].notify_vcpu], port);
+  if (!d.events.valid(port)) return;
+  Vcpu& v = *d.vcpus[d.events.ports[port].notify_vcpu];
+  if (on_happening) events_seen_.push_back(&v);
+  set_pending(d, v, port);
 }
 
 long Hypervisor::evtchn_alloc_unbound(Domain& d, domid_t remote, std::uint32_t& port) {

@@ -15,10 +15,11 @@ constexpr unsigned kReady = offsetof(evtchn_fifo_control_block_t, ready),
                    kHead = offsetof(evtchn_fifo_control_block_t, head);
 
 // Makes `link` the word's LINK if the word is LINKED, and takes BUSY away. false: it is not LINKED (any more).
-bool set_link(memory::PhysicalMemory& m, PhysAddr word, std::uint32_t link) {
+bool set_link(memory::PhysicalMemory& m, Domain& d, PhysAddr word, std::uint32_t link) {
   const auto old = m.read<std::uint32_t>(word);
   if (!(old & kLinked)) return false;
   m.write<std::uint32_t>(word, (old & ~(kBusy | EVTCHN_FIFO_LINK_MASK)) | link);
+  log_dirty::mark_frame(d, mfn_of(word));
   return true;
 }
 
@@ -78,13 +79,13 @@ void Fifo::bound(std::uint32_t port) { domain_.events.ports[port].priority = EVT
 
 void Fifo::clear_pending(std::uint32_t port) {
   // The guest takes the port off its queue and finds that it is not pending.
-  if (const auto word = word_of(port)) test_and_clear_bit(hypervisor_.memory, *word, EVTCHN_FIFO_PENDING);
+  if (const auto word = word_of(port)) clear_bit(hypervisor_, domain_, *word, EVTCHN_FIFO_PENDING);
 }
 
 void Fifo::unmask(std::uint32_t port) {
   const auto word = word_of(port);
   if (!word) return;
-  test_and_clear_bit(hypervisor_.memory, *word, EVTCHN_FIFO_MASKED);
+  clear_bit(hypervisor_, domain_, *word, EVTCHN_FIFO_MASKED);
   if (test_bit(hypervisor_.memory, *word, EVTCHN_FIFO_PENDING))
     set_pending(*domain_.vcpus[domain_.events.ports[port].notify_vcpu], port);
 }
@@ -100,9 +101,12 @@ bool Fifo::append(Queue& queue, PhysAddr head, std::uint32_t port) {
   bool linked = false;
   if (queue.tail != 0) {
     const auto tail = word_of(queue.tail);
-    linked = tail && set_link(m, *tail, port);
+    linked = tail && set_link(m, domain_, *tail, port);
   }
-  if (!linked) m.write<std::uint32_t>(head, port);
+  if (!linked) {
+    m.write<std::uint32_t>(head, port);
+    log_dirty::mark_frame(domain_, mfn_of(head));
+  }
   queue.tail = port;
   return !linked;
 }
@@ -137,9 +141,9 @@ void Fifo::set_pending(Vcpu& v, std::uint32_t port) {
     return;
   }
   const PhysAddr head = *own.control_block + kHead + channel.priority * sizeof(event_word_t);
-  const bool news = !test_and_set_bit(m, *word, EVTCHN_FIFO_PENDING);
+  const bool news = !set_bit(hypervisor_, domain_, *word, EVTCHN_FIFO_PENDING);
   bool first = false;
-  if (!test_bit(m, *word, EVTCHN_FIFO_MASKED) && !test_and_set_bit(m, *word, EVTCHN_FIFO_LINKED)) {
+  if (!test_bit(m, *word, EVTCHN_FIFO_MASKED) && !set_bit(hypervisor_, domain_, *word, EVTCHN_FIFO_LINKED)) {
     const PhysAddr written[] = {*word, head, word_of(queue.tail).value_or(*word)};
     hypervisor_.cost.charge(p, Path::kEventFifoDeliver, {}, written);
     // It was taken off the old queue. If it was that queue's tail, the queue is empty.
@@ -149,7 +153,7 @@ void Fifo::set_pending(Vcpu& v, std::uint32_t port) {
     first = append(queue, head, port);
   }
   unlock();
-  if (first && !test_and_set_bit(m, *own.control_block + kReady, channel.priority))
+  if (first && !set_bit(hypervisor_, domain_, *own.control_block + kReady, channel.priority))
     mark_events_pending(hypervisor_, v, port);
   if (news) check_pollers(hypervisor_, domain_, port);
 }

@@ -30,14 +30,14 @@ bool TwoLevel::masked(std::uint32_t port) const {
 }
 
 void TwoLevel::clear_pending(std::uint32_t port) {
-  if (port < max_ports()) test_and_clear_bit(hypervisor_.memory, place_of(port).pending, port);
+  if (port < max_ports()) clear_bit(hypervisor_, domain_, place_of(port).pending, port);
 }
 
 // A port may lie beyond the layout: a guest can latch the 32-bit one when it has more than 1024.
 void TwoLevel::set_pending(Vcpu& v, std::uint32_t port) {
   if (port >= max_ports()) return;
   const Place at = place_of(port);
-  if (test_and_set_bit(hypervisor_.memory, at.pending, port)) return;
+  if (set_bit(hypervisor_, domain_, at.pending, port)) return;
   if (!test_bit(hypervisor_.memory, at.mask, port)) deliver(v, at, port);
   check_pollers(hypervisor_, domain_, port);
 }
@@ -45,7 +45,7 @@ void TwoLevel::set_pending(Vcpu& v, std::uint32_t port) {
 void TwoLevel::unmask(std::uint32_t port) {
   if (port >= max_ports()) return;
   const Place at = place_of(port);
-  if (test_and_clear_bit(hypervisor_.memory, at.mask, port) && test_bit(hypervisor_.memory, at.pending, port))
+  if (clear_bit(hypervisor_, domain_, at.mask, port) && test_bit(hypervisor_.memory, at.pending, port))
     deliver(*domain_.vcpus[domain_.events.ports[port].notify_vcpu], at, port);
 }
 
@@ -53,7 +53,7 @@ void TwoLevel::deliver(Vcpu& v, const Place& at, std::uint32_t port) {
   const PhysAddr selector = v.vcpu_info + selector_offset(domain_);
   const PhysAddr read[] = {at.mask + port / 8}, written[] = {at.pending + port / 8, selector};
   hypervisor_.cost.charge(*hypervisor_.here().pcpu, Path::kEventDeliver, read, written);
-  if (!test_and_set_bit(hypervisor_.memory, selector, at.selector)) mark_events_pending(hypervisor_, v, port);
+  if (!set_bit(hypervisor_, domain_, selector, at.selector)) mark_events_pending(hypervisor_, v, port);
 }
 
 long TwoLevel::set_priority(std::uint32_t, std::uint32_t) { return -kEnosys; }

@@ -8,7 +8,7 @@ namespace xensim::xen {
 bool Hypervisor::upcall_pending(const Vcpu& v) const { return memory.read<std::uint8_t>(v.vcpu_info) != 0; }
 
 void Hypervisor::assert_upcall(Vcpu& v) {
-  if (!event::test_and_set_bit(memory, v.vcpu_info, 0)) event::notify_vcpu(*this, v);
+  if (!event::set_bit(*this, v.domain, v.vcpu_info, 0)) event::notify_vcpu(*this, v);
 }
 
 }  // namespace xensim::xen
@@ -48,6 +48,18 @@ Type type_of(std::uint64_t via) {
 }
 
 }  // namespace
+
+bool set_bit(Hypervisor& hv, Domain& d, PhysAddr words, std::uint32_t bit) {
+  const bool was_set = test_and_set_bit(hv.memory, words, bit);
+  if (!was_set) log_dirty::mark_frame(d, mfn_of(words));
+  return was_set;
+}
+
+bool clear_bit(Hypervisor& hv, Domain& d, PhysAddr words, std::uint32_t bit) {
+  const bool was_set = test_and_clear_bit(hv.memory, words, bit);
+  if (was_set) log_dirty::mark_frame(d, mfn_of(words));
+  return was_set;
+}
 
 void set_callback_via(Hypervisor& hv, Domain& d, std::uint64_t value) {
   const Type type = type_of(value);

@@ -12,6 +12,8 @@
 
 #include <cstdint>
 
+#include "sim/base/types.h"
+
 namespace xensim::xen {
 class Hypervisor;
 struct Domain;
@@ -42,6 +44,11 @@ struct CallbackVia {
 void set_callback_via(Hypervisor& hv, Domain& d, std::uint64_t via);
 // Before a guest's VM exit is handled: the guest may have cleared the byte whose level the line follows.
 void lower_callback_line(Hypervisor& hv, Domain& d);
+
+// Bits of the domain's shared words, set and cleared by Xen. true: the bit was set before. What changes counts as
+// written in log-dirty mode.
+bool set_bit(Hypervisor& hv, Domain& d, PhysAddr words, std::uint32_t bit);
+bool clear_bit(Hypervisor& hv, Domain& d, PhysAddr words, std::uint32_t bit);
 
 // A port became pending and unmasked in an empty queue or selector: sets the upcall byte, and tells the vCPU.
 void mark_events_pending(Hypervisor& hv, Vcpu& v, std::uint32_t port);

@@ -30,6 +30,7 @@ long Hypervisor::do_sched_op(Vcpu& v, const Arguments& args) {
       return 0;
     case SCHEDOP_block:
       memory.write<std::uint8_t>(v.vcpu_info + 1, 0);  // evtchn_upcall_mask
+      log_dirty::mark_frame(v.domain, mfn_of(v.vcpu_info));
       if (!local_events_need_delivery(v)) vcpu_block(v);
       return 0;
     case SCHEDOP_shutdown:

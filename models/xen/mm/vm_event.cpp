@@ -8,6 +8,7 @@
 #include <xen/domctl.h>
 #include <xen/vm_event.h>
 
+#include "models/xen/event/event_channel.h"
 #include "models/xen/hypervisor.h"
 #include "models/xen/mm/mem_paging.h"
 #include "sim/base/expects.h"
@@ -79,7 +80,7 @@ void VmEventRing::put(Hypervisor& hv, Domain& d, Vcpu* current, vm_event_st& req
     ++blocked_;
     hv.vcpu_sleep(*current);
   }
-  hv.evtchn_send(d, port_);
+  event::notify_via_xen(hv, d, port_);
 }
 
 bool VmEventRing::take(Hypervisor& hv, vm_event_st& response) {
@@ -145,6 +146,28 @@ void unpause(Hypervisor& hv, Vcpu& v) {
   hv.vcpu_wake(v);
 }
 
+namespace {
+
+// The helper sent an event: it has answered.
+template <VmEventKind kind>
+void answered(Hypervisor& hv, Vcpu& v, std::uint32_t) {
+  resume(hv, v.domain, kind);
+}
+
+XenConsumer consumer_of(VmEventKind kind) {
+  switch (kind) {
+    case VmEventKind::kPaging:
+      return answered<VmEventKind::kPaging>;
+    case VmEventKind::kMonitor:
+      return answered<VmEventKind::kMonitor>;
+    case VmEventKind::kSharing:
+      return answered<VmEventKind::kSharing>;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
 long enable(Hypervisor& hv, Domain& caller, Domain& d, VmEventKind kind, std::uint32_t& port) {
   auto& ring = d.vm_events.ring[static_cast<unsigned>(kind)];
   if (ring) return -kEbusy;
@@ -152,13 +175,13 @@ long enable(Hypervisor& hv, Domain& caller, Domain& d, VmEventKind kind, std::ui
   if (gfn == 0) return -kEopnotsupp;
   const auto page = hv.ram_frame(d, gfn);
   if (!page || !hv.frames.get_page(*page, d.domid)) return -kEinval;
-  std::uint32_t local = 0;
-  if (const long r = hv.evtchn_alloc_unbound(d, caller.domid, local); r != 0) {
+  const long r = event::alloc_unbound_xen(hv, d, 0, caller.domid, consumer_of(kind));
+  if (r < 0) {
     hv.frames.put_page(*page);
     return r;
   }
-  port = local;
-  ring = std::make_unique<VmEventRing>(*page, local, pause_flag_of(kind));
+  port = static_cast<std::uint32_t>(r);
+  ring = std::make_unique<VmEventRing>(*page, port, pause_flag_of(kind));
   ring->initialise(hv);
   return 0;
 }
@@ -166,7 +189,7 @@ long enable(Hypervisor& hv, Domain& caller, Domain& d, VmEventKind kind, std::ui
 long disable(Hypervisor& hv, Domain& d, VmEventKind kind) {
   auto& ring = d.vm_events.ring[static_cast<unsigned>(kind)];
   if (!ring) return -kEinval;
-  hv.evtchn_close(d, ring->port());
+  event::free_xen(hv, d, ring->port());
   ring->unblock_all(hv, d);
   hv.frames.put_page(ring->page());
   ring.reset();
@@ -186,15 +209,6 @@ long resume(Hypervisor& hv, Domain& d, VmEventKind kind) {
 void cleanup(Hypervisor& hv, Domain& d) {
   for (const VmEventKind k : {VmEventKind::kPaging, VmEventKind::kMonitor, VmEventKind::kSharing})
     if (d.vm_events.get(k)) disable(hv, d, k);
-}
-
-bool notified(Hypervisor& hv, Domain& d, std::uint32_t port) {
-  for (const auto& ring : d.vm_events.ring)
-    if (ring && ring->port() == port) {
-      ring->resume(hv, d);
-      return true;
-    }
-  return false;
 }
 
 long notify_sharing_enomem(Hypervisor& hv, Domain& d, Gfn gfn) {

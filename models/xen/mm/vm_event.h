@@ -1,6 +1,8 @@
 // A vm_event ring (public/vm_event.h): a page of the guest's, shared with a helper in dom0. Xen puts requests, the
 // helper puts responses and notifies; each request of a vCPU that Xen paused lets it go on when it is answered.
 //
+// The helper is told, and tells that it has answered, by an event channel of which Xen is one end.
+//
 // A domain has up to three rings: paging, monitor (mem_access), sharing. A producer claims a slot before it puts a
 // request, so that requests always find room; a vCPU that leaves less room than the domain has vCPUs is blocked
 // until responses have been taken. Ring content is the helper's: every index and response is checked.
@@ -74,8 +76,6 @@ long enable(Hypervisor& hv, Domain& caller, Domain& d, VmEventKind kind, std::ui
 long disable(Hypervisor& hv, Domain& d, VmEventKind kind);
 long resume(Hypervisor& hv, Domain& d, VmEventKind kind);
 void cleanup(Hypervisor& hv, Domain& d);
-// A helper sent an event to this port of the domain's: true if it is a ring's, whose responses are then taken.
-bool notified(Hypervisor& hv, Domain& d, std::uint32_t port);
 
 // A vCPU of the domain's could not unshare a page for want of memory: 0, or why the helper was not told
 // (-EOPNOTSUPP: there is none).
