@@ -110,6 +110,32 @@ class Shell(XensimTest):
                             domains=domains)
         self.assertEqual(self.answer(straight, "time"), self.answer(halted, "time"))
 
+    def test_until_an_event_of_a_domain(self):
+        output = self.shell("run 10ms", "until event web", "until event", domains=[self.timer()])
+        self.assertRegex(output, r"(?m)^\[\d+\.\d+ ms\] event of d1v0 \(web\)$")
+        self.assertEqual(len(re.findall(r"(?m)^\[\d+\.\d+ ms\] event of d\d+v0 ", output)), 2)
+
+    def test_debug_key_g_shows_the_grants_in_use(self):
+        # Console and xenstore rings, mapped by dom0's daemons; xenstored may have a domain of its own.
+        output = self.shell("run 10ms", "xl debug-keys g", "xl dmesg", domains=[self.timer()])
+        row = r"(?m)^\(XEN\) \[0x00%d\]      %d 0x[0-9a-f]{5,} 0x00000001          %d 0x0feff[0-9a-f] 0x19$"
+        answer = self.answer(output, "xl dmesg")
+        self.assertIn("(XEN) grant-table for remote d1 (v1)\n(XEN)   1 frames (64 max), 0 maptrack frames (1024 max)\n", answer)
+        for ref in (0, 1):
+            self.assertRegex(answer, row % (ref, 0, 0))
+        output = self.shell("run 10ms", "xl debug-keys g", "xl dmesg", domains=[self.timer()],
+                            options=["--set", "/dom0/xenstored/stub_domain=true"])
+        answer = self.answer(output, "xl dmesg")
+        self.assertRegex(answer, row % (0, 0, 0))
+        self.assertRegex(answer, row % (1, 1, 1))
+
+    def test_halting_at_events_changes_nothing(self):
+        domains = [self.timer(), self.domain("spin", code=SPIN)]
+        straight = self.shell("until 20ms", "time", domains=domains)
+        halted = self.shell("run 3ms", "until event", "until event web", "until event", "until 20ms", "time",
+                            domains=domains)
+        self.assertEqual(self.answer(straight, "time"), self.answer(halted, "time"))
+
     def test_help_lists_every_command(self):
         output = self.shell("help", domains=[self.timer()])
         for command in ("run", "until", "step", "xl", "registers", "p2m", "events", "runqueues", "quit"):

@@ -204,6 +204,48 @@ class Xenstore(XensimTest):
                       "No such file" * (run.client("xenstore-read", "/test/a", check=False).returncode == 1))
         self.assertIsNone(run.process.poll(), "the simulation has ended")
 
+    def test_debian_s_clients_work_while_the_prompt_waits(self):
+        path = self.path("store.socket")
+        shell = subprocess.Popen([XENSIM, "shell", MACHINE, self.waiter("one"), "--timing", "functional", "--xenstore-socket", path],
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=self.folder, universal_newlines=True, bufsize=1)
+        self.addCleanup(shell.stdout.close)
+        self.addCleanup(shell.stdin.close)
+        self.addCleanup(shell.kill)
+
+        def client(tool, *arguments):
+            return subprocess.run([tool, *arguments], env=dict(os.environ, XENSTORED_PATH=path), timeout=60, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, universal_newlines=True)
+
+        def command(text, until):
+            print(text, file=shell.stdin, flush=True)
+            while True:
+                line = shell.stdout.readline()
+                self.assertNotEqual(line, "", "the shell has ended")
+                if re.search(until, line):
+                    return
+
+        command("run 10ms", r"\] time$")
+        # It waits at the prompt now; nothing but a client moves.
+        self.assertEqual(client("xenstore-read", "/local/domain/1/name").stdout, "one\n")
+        self.assertEqual(client("xenstore-exists", "/none").returncode, 1)
+        watch = subprocess.Popen(["xenstore-watch", "-n", "2", "/test"], env=dict(os.environ, XENSTORED_PATH=path),
+                                 stdout=subprocess.PIPE)
+        self.addCleanup(watch.stdout.close)
+        self.assertEqual(watch.stdout.readline(), b"/test\n")
+        self.assertEqual(client("xenstore-write", "/test/a", "1").returncode, 0)
+        self.assertEqual(watch.stdout.readline(), b"/test/a\n")
+        self.assertEqual(watch.wait(timeout=60), 0)
+        self.assertEqual(client("xenstore-list", "/test").stdout, "a\n")
+        self.assertEqual(client("xenstore-chmod", "/test/a", "r0", "b1").returncode, 0)
+        self.assertIn("(r0,b1)", client("xenstore-ls", "-fp", "/test").stdout)
+        self.assertEqual(client("xenstore-rm", "/test").returncode, 0)
+        # No simulated time has passed, and the run goes on as before.
+        command("time", r"^10\.0\d+ ms,")
+        command("run 5ms", r"\] time$")
+        self.assertEqual(client("xenstore-read", "/local/domain/1/name").stdout, "one\n")
+        print("quit", file=shell.stdin, flush=True)
+        self.assertEqual(shell.wait(timeout=60), 0)
+
     def test_a_domain_that_is_preserved_can_be_looked_at_after_the_run(self):
         config = self.guest_domain("kept", "hello", on_poweroff="preserve")
         run = Simulation(self, config, "--xenstore-linger", "100s")

@@ -299,4 +299,46 @@ TEST_CASE_METHOD(Fixture, "XEN_DOMCTL_shadow_op answers as Xen does") {
   CHECK(log_dirty::shadow_op(*hv, d, d, o, {}) == -kEinval);
 }
 
+TEST_CASE_METHOD(ByLog, "What Xen writes when it sends an event is dirty: a registered vcpu_info, FIFO's words") {
+  Domain& d = guest_with_memory(1);
+  Vcpu& v = *d.vcpus[0];
+  // vcpu_info in guest frame 40, FIFO's control block in 41 and its words in 42.
+  REQUIRE(hv->frames.get_page(*hv->ram_frame(d, 40), d.domid));
+  v.vcpu_info = address_of(*hv->ram_frame(d, 40)) + 64;
+  v.vcpu_info_registered = true;
+  std::uint32_t port = 0;
+  REQUIRE(event::bind_ipi(*hv, d, 0, port) == 0);
+  REQUIRE(d.log_dirty->enable() == 0);
+  hv->event_set_pending(d, port);
+  CHECK(clean(d) == Pages{40});  // the shared words are in shared_info, which the guest has not mapped
+  hv->event_set_pending(d, port);
+  CHECK(clean(d).empty());  // it was pending already: nothing is written
+  memory.write<std::uint8_t>(v.vcpu_info, 0);
+  evtchn_init_control_t op{};
+  op.control_gfn = 41;
+  REQUIRE(event::init_control(*hv, d, op) == 0);
+  REQUIRE(event::expand_array(d, 42) == 0);
+  clean(d);
+  memory.write<std::uint32_t>(address_of(*hv->ram_frame(d, 42)) + 4 * port, 0);
+  memory.write<std::uint8_t>(v.vcpu_info, 0);
+  hv->event_set_pending(d, port);
+  CHECK(clean(d) == Pages{40, 41, 42});
+  REQUIRE(event::unmask(d, port) == 0);
+  CHECK(clean(d).empty());
+  memory.write<std::uint32_t>(address_of(*hv->ram_frame(d, 42)) + 4 * port, 1u << 30);  // masked
+  REQUIRE(event::unmask(d, port) == 0);
+  CHECK(clean(d) == Pages{42});
+}
+
+TEST_CASE_METHOD(ByLog, "What Xen writes into shared_info is dirty where the guest has it") {
+  Domain& d = guest_with_memory(1);
+  REQUIRE(d.p2m->set(Gfn(1000), d.shared_info, 0, P2mType::kRamRw));
+  hv->frames.set_gfn(d.shared_info, 1000);
+  std::uint32_t port = 0;
+  REQUIRE(event::bind_ipi(*hv, d, 0, port) == 0);
+  REQUIRE(d.log_dirty->enable() == 0);
+  hv->event_set_pending(d, port);
+  CHECK(clean(d) == Pages{1000});
+}
+
 }  // namespace xensim::xen

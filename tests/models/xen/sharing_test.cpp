@@ -1,5 +1,8 @@
 #include "models/xen/mm/sharing.h"
 
+#include <xen/vm_event.h>
+
+#include "models/xen/control/domain_control.h"
 #include "sim/base/rng.h"
 #include "tests/models/xen/guest_memory_access.h"
 
@@ -134,6 +137,50 @@ TEST_CASE_METHOD(Fixture, "Without memory, but with a helper, the vCPU waits, an
   vm_event::unpause(*hv, *a.vcpus[0]);
   CHECK(write(a, 600));
   CHECK(s().audit() == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "A helper's event makes Xen take its answers, and Xen's event tells it of a request") {
+  Domain& dom0 = *hv->find_domain(0);
+  Domain& a = guest_with_memory(1, 1024);
+  Domain& b = guest_with_memory(2);
+  a.hvm_params[HVM_PARAM_SHARING_RING_PFN] = 1023;
+  std::uint32_t xens = 0, ours = 0;
+  REQUIRE(vm_event::enable(*hv, dom0, a, VmEventKind::kSharing, xens) == 0);
+  CHECK(hv->evtchn_close(a, xens) == -kEinval);  // the guest cannot touch it
+  REQUIRE(hv->evtchn_bind_interdomain(dom0, 1, xens, ours) == 0);
+  hv->model_take_event(dom0, ours);
+  share(a, 600, b, 700, 0x5a);
+  REQUIRE(hv->populate(a, Gfn(2000), 0));  // no room for a copy
+  run_as(a);
+  CHECK_FALSE(write(a, 600));
+  CHECK(hv->model_take_event(dom0, ours));
+  // The helper makes room, answers in the ring, and sends an event.
+  a.max_pages = 2048;
+  const PhysAddr ring = address_of(a.vm_events.get(VmEventKind::kSharing)->page());
+  CHECK(memory.read<std::uint32_t>(ring) == 1);  // req_prod
+  auto answer = memory.read<vm_event_request_t>(ring + 64);
+  CHECK(answer.reason == VM_EVENT_REASON_MEM_SHARING);
+  CHECK(answer.u.mem_sharing.gfn == 600);
+  memory.write(ring + 64, answer);
+  memory.write<std::uint32_t>(ring + 8, 1);  // rsp_prod
+  CHECK((a.vcpus[0]->pause_flags & kPauseVmEvent) != 0);
+  REQUIRE(hv->evtchn_send(dom0, ours) == 0);
+  CHECK((a.vcpus[0]->pause_flags & kPauseVmEvent) == 0);
+  CHECK(a.vm_events.get(VmEventKind::kSharing)->responses == 1);
+  CHECK(write(a, 600));
+  REQUIRE(vm_event::disable(*hv, a, VmEventKind::kSharing) == 0);
+  CHECK(dom0.events.ports[ours].state == PortState::kUnbound);
+}
+
+TEST_CASE_METHOD(Fixture, "Domain information counts the pages that are shared") {
+  Domain& a = guest_with_memory(1);
+  Domain& b = guest_with_memory(2);
+  share(a, 600, b, 700, 0x5a);
+  share(a, 601, b, 701, 0x5b);
+  CHECK(control::domain_info(*hv, a).shr_pages == 2);
+  REQUIRE(write(a, 600));
+  CHECK(control::domain_info(*hv, a).shr_pages == 1);
+  CHECK(control::domain_info(*hv, b).shr_pages == 2);
 }
 
 TEST_CASE_METHOD(Fixture, "A destroyed domain leaves its shared pages to the others") {
