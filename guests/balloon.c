@@ -1,14 +1,13 @@
 /* balloon: gives memory back to Xen and takes it again, to targets given in MiB, in 4 KiB and in 2 MiB extents,
  * while it checks that what it keeps stays as it was. Prints cycles per page.
  *
- *   targets=A,B,…   reservations to go to, one after the other (default: three quarters, half, and all of the first)
- *   order=0|9       extents of 4 KiB or 2 MiB (default: each target with both, on the way there and back)
+ *   targets=A,B,…   reservations to go to, one after the other (default: three quarters, half, and all of the
+ * first) order=0|9       extents of 4 KiB or 2 MiB (default: each target with both, on the way there and back)
  *   thrash=N        after that, N times gives back and takes again a random part
  *   follow=N        instead: follows memory/target in xenstore, as `xl mem-set` sets it, to N targets, and checks
  *                   and rewrites its memory meanwhile
- *   over=write      instead: writes to all memory that the memory map promises, without giving back what it has not
- *                   got
- *   over=read       the same, only reading: pages that stay zero need no memory of their own for long
+ *   over=write      instead: writes to all memory that the memory map promises, without giving back what it has
+ * not got over=read       the same, only reading: pages that stay zero need no memory of their own for long
  *
  * A domain with memory < maxmem has more in its memory map than it has got. Like any balloon driver, this one
  * gives back the difference before it touches it. */

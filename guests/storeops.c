@@ -4,9 +4,9 @@
  * Does not print its own domid: it may be any. */
 #include <stdbool.h>
 
+#include "lib/grants.h"
 #include "lib/memory.h"
 #include "lib/print.h"
-#include "lib/grants.h"
 #include "lib/string.h"
 #include "storeops.h"
 
@@ -100,10 +100,29 @@ void events(void) {
 
 static void paths(void) {
   print("# paths\n");
-  static const char* const odd[] = {"",          "/",          "//",     "name",    "/name",  "name/",
-                                    "data//x",   "/data",      "data/.", "data/..", "da ta",  "data/a:b",
-                                    "data/a@b",  "data/a-b_c", "@x",     "data/\n", "data/%", "/local",
-                                    "/local/domain/0", "/local/domain/0/name", "/vm", "/tool", "device"};
+  static const char* const odd[] = {"",
+                                    "/",
+                                    "//",
+                                    "name",
+                                    "/name",
+                                    "name/",
+                                    "data//x",
+                                    "/data",
+                                    "data/.",
+                                    "data/..",
+                                    "da ta",
+                                    "data/a:b",
+                                    "data/a@b",
+                                    "data/a-b_c",
+                                    "@x",
+                                    "data/\n",
+                                    "data/%",
+                                    "/local",
+                                    "/local/domain/0",
+                                    "/local/domain/0/name",
+                                    "/vm",
+                                    "/tool",
+                                    "device"};
   static const uint32_t types[] = {XS_READ, XS_DIRECTORY, XS_GET_PERMS, XS_MKDIR, XS_RM};
   for (unsigned i = 0; i < sizeof odd / sizeof *odd; ++i)
     for (unsigned k = 0; k < sizeof types / sizeof *types; ++k) {
@@ -177,8 +196,8 @@ static void long_ones(void) {
 static void permissions(void) {
   print("# permissions\n");
   row(XS_WRITE, 0, "data/p\0v", 8);
-  static const char* const odd[] = {"n",  "n-1",     "nx",     "x1",    "n0",       "r0",  "N1", "n1 ", "1",
-                                    "n0x", "n32752", "n32751", "n65536", "n4294967296", "b0", "w0"};
+  static const char* const odd[] = {"n", "n-1", "nx",     "x1",     "n0",     "r0",          "N1", "n1 ",
+                                    "1", "n0x", "n32752", "n32751", "n65536", "n4294967296", "b0", "w0"};
   for (unsigned i = 0; i < sizeof odd / sizeof *odd; ++i) {
     char payload[40] = "data/p";
     memcpy(payload + 7, odd[i], strlen(odd[i]) + 1);

@@ -16,8 +16,8 @@ struct balloon_cost {
 /* Makes the pool, with all pages in; how many pages of RAM the memory map promises. leaving and came may be null.
  * Nothing can be taken by memory_take() any more. */
 uint64_t balloon_init(void (*leaving)(uint64_t page), void (*came)(uint64_t page));
-/* Pages in the pool, and the first one's frame; whether the guest has a page of it (0 is the first), and how many it
- * has. */
+/* Pages in the pool, and the first one's frame; whether the guest has a page of it (0 is the first), and how many
+ * it has. */
 uint64_t balloon_pages(void);
 uint64_t balloon_first(void);
 bool balloon_has(uint64_t page);

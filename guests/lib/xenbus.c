@@ -150,9 +150,7 @@ bool xenbus_next_event(struct xenbus_event* event, uint64_t wait_ns) {
   return true;
 }
 
-unsigned xenbus_events_kept(void) {
-  return events_end - events_begin;
-}
+unsigned xenbus_events_kept(void) { return events_end - events_begin; }
 
 /* A request and its reply. */
 static const char* ask(uint32_t type, xenbus_transaction t, const void* payload, size_t size, const char** answer,

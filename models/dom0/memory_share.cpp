@@ -8,6 +8,8 @@
 namespace xensim::dom0 {
 
 void describe(MemoryShareConfig& c, config::Visitor& v) {
+  v(c.period, {"period", "ns", "memshare: time from one look at all domains to the next; 0: never", "design",
+               config::between(0, 1'000'000'000'000)});
   v(c.hash_cycles, {"hash_cycles", "cycles", "memshare: mapping and hashing a page", "uncalibrated",
                     config::between(0, 10'000'000)});
   v(c.compare_cycles,
@@ -116,6 +118,17 @@ MemoryShareResult share_memory(xen::Hypervisor& hv, const MemoryShareConfig& con
   for (auto& [domid, d] : domains) scan.scan(*d);
   for (auto& [domid, d] : domains) hv.unpause_domain(*d);
   return scan.result;
+}
+
+xen::ModelAction MemoryShareDaemon::next(xen::Vcpu&, Cycles now) {
+  if (now < due_) return xen::ModelAction::block(due_);
+  const bool first = due_ == 0;
+  due_ = hypervisor_.from_now(hypervisor_.cycles(config_.period));
+  if (first) return xen::ModelAction::block(due_);
+  std::vector<domid_t> domids;
+  for (const auto& [domid, d] : hypervisor_.domains)
+    if (d->p2m && !d->created_paused && !d->dying && !d->shutdown) domids.push_back(domid);
+  return xen::ModelAction::spend(share_memory(hypervisor_, config_, domids).cycles + 1);
 }
 
 }  // namespace xensim::dom0

@@ -1,6 +1,7 @@
 // A domain's end of xenstored: the ring in its special page (struct xenstore_domain_interface of io/xs_wire.h),
-// mapped by the grant that the toolstack made for it, and the event channel beside it. The page's content is the domain's: indexes are read once and checked before any
-// byte is moved, and a difference beyond the ring's size ends the connection.
+// mapped by the grant that the toolstack made for it, and the event channel beside it. The page's content is the
+// domain's: indexes are read once and checked before any byte is moved, and a difference beyond the ring's size
+// ends the connection.
 #pragma once
 
 #include <cstdint>

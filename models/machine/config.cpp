@@ -50,6 +50,7 @@ void describe(Dom0Config& c, config::Visitor& v) {
   v(c.console, {"console", "", "xenconsoled", ""});
   v(c.xenstored, {"xenstored", "", "xenstored", ""});
   v(c.housekeeping, {"housekeeping", "", "dom0's kernel and daemons when idle", ""});
+  v(c.memshare, {"memshare", "", "a daemon that shares equal pages of domains", ""});
   v(c.network, {"network", "", "connections to other hosts", ""});
 }
 
@@ -137,6 +138,11 @@ void check_nodes(const MachineConfig& m, const std::string& place) {
     throw UserError(
         place, "the nodes have " + std::to_string(cpus) + " pCPUs and the machine " + std::to_string(m.cpu.count),
         "make them equal");
+}
+
+void check_memshare(const MachineConfig& m, const std::string& place) {
+  if (m.dom0.memshare.period != 0 && !m.xen.mem_sharing)
+    throw UserError(place, "this Xen shares no memory", "set /xen/mem_sharing to true");
 }
 
 // The n-th part of the pointer of "/a/b/c=value"; "" if there is none.
@@ -228,6 +234,7 @@ void check_hosts(const ScenarioConfig& c, const config::Document& d) {
       throw UserError(d.place(pointer), "\"" + name + "\" cannot name a host",
                       "use letters, digits, \"-\", \"_\" and \".\"");
     check_nodes(host.machine, d.place(pointer + "/machine/memory/nodes"));
+    check_memshare(host.machine, d.place(pointer + "/machine/dom0/memshare/period"));
     names.push_back(name);
   }
   if (d.json.is_object() && d.json.contains("hosts") && c.hosts.empty())
@@ -300,6 +307,7 @@ ScenarioConfig load_scenario(const std::string& path, const std::vector<std::str
   read(c.domains);
   for (auto& [name, host] : c.hosts) read(host.domains);
   check_nodes(c.machine, d.place("/machine/memory/nodes"));
+  check_memshare(c.machine, d.place("/machine/dom0/memshare/period"));
   for (std::size_t i = 0; i < c.timeline.size(); ++i) {
     TimelineEntry& e = c.timeline[i];
     if (!e.file.empty()) continue;

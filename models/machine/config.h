@@ -10,6 +10,7 @@
 #include "models/cpu/core.h"
 #include "models/dom0/domain_spec.h"
 #include "models/dom0/housekeeping.h"
+#include "models/dom0/memory_share.h"
 #include "models/dom0/network.h"
 #include "models/dom0/toolstack.h"
 #include "models/dom0/xenstore_daemon.h"
@@ -57,6 +58,7 @@ struct Dom0Config {
   dom0::ConsoleDaemonConfig console;
   dom0::XenstoredConfig xenstored;
   dom0::HousekeepingConfig housekeeping;
+  dom0::MemoryShareConfig memshare;
   dom0::NetworkConfig network;
 };
 void describe(Dom0Config& c, config::Visitor& v);

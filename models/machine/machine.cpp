@@ -106,6 +106,9 @@ Machine::Machine(sc_core::sc_module_name name, const ScenarioConfig& s, std::vec
   hypervisor->add_program(*xenstore_home.vcpus[0], std::move(store));
   hypervisor->add_program(*dom0.vcpus[0],
                           std::make_unique<dom0::Housekeeping>(m.dom0.housekeeping, m.cpu.frequency, m.seed));
+  if (m.dom0.memshare.period != 0)
+    hypervisor->add_program(*dom0.vcpus[0],
+                            std::make_unique<dom0::MemoryShareDaemon>(*hypervisor, m.dom0.memshare));
 
   stats.add("time_ns", "ns", "simulated time", [this] { return now_ns(); });
   stats.add("time_cycles", "cycles", "simulated time in cycles of the core clock", [this] { return now(); });

@@ -301,8 +301,8 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   // A register of the vLAPIC was written (its number, as in x2APIC MSRs): what Xen does beside.
   void vlapic_written(Vcpu& v, std::uint32_t reg);
 
-  // --- Watching a run (a prompt, a test). Called when it has happened (an event: when the path of Xen's that set it
-  // pending is over); must not change simulated state.
+  // --- Watching a run (a prompt, a test). Called when it has happened (an event: when the path of Xen's that set
+  // it pending is over); must not change simulated state.
   enum class Happening : std::uint8_t { kVmExit, kContextSwitch, kEvent };
   std::function<void(Happening, const Vcpu&)> on_happening;
 

@@ -1,9 +1,10 @@
 """Ballooning, populate-on-demand and running out of memory, seen from the guest and from the run's report."""
+import json
 import os
 import re
 import unittest
 
-from runner import SOURCE, XensimTest
+from runner import MACHINE, SOURCE, XensimTest
 
 # What memops prints on a real Xen 4.17.5 (tests/system/memops.txt) and what it prints here, where that differs.
 DIFFERENT = {
@@ -57,6 +58,43 @@ class Memory(XensimTest):
         self.assertEqual(re.findall(r"(?m)^(down|up) to (\d+) MiB, order (\d)", console),
                          [(w, t, o) for o in "09" for w, t in (("down", "40"), ("down", "36"), ("up", "48"))])
         self.assertNotIn("short", console)
+
+    def test_a_balloon_follows_mem_set_and_its_memory_stays_as_it_was(self):
+        web = self.guest_domain("web", "balloon", memory=48, cmdline="follow=4")
+        steps = [(20, 40), (45, 22), (70, 30.5), (100, 48)]
+        timeline = []
+        for at, mib in steps:
+            timeline += [{"at": "%dms" % at, "xl": "mem-set web %dk" % (mib * 1024)}, {"at": "%dms" % (at + 20), "xl": "list web"}]
+        scenario = self.write("s.json", json.dumps({"machine": MACHINE, "domains": [web], "timeline": timeline}))
+        result = self.run_scenario("--timing", "functional", scenario=scenario, trace="none")
+        self.assert_ok(result)
+        console = result.console("web")
+        self.assertRegex(console, r"(?m)^balloon: ok$")
+        moves = [tuple(int(n) for n in m) for m in re.findall(r"from (\d+) to (\d+) pages: (\d+) moved, (\d+) short", console)]
+        start = int(re.search(r"from (\d+) pages", console).group(1))
+        wanted = [start] + [start + int((mib - 48) * 256) for _, mib in steps]
+        self.assertEqual(moves, [(a, b, abs(a - b), 0) for a, b in zip(wanted, wanted[1:])])
+        self.assertGreater(int(re.search(r"memory checked (\d+) times", console).group(1)), 4)
+        # While it is there, `xl list` shows what it has now, in whole MiB.
+        listed = [int(m) for m in re.findall(r"(?m)^web +1 +(\d+) +1 ", result.read("xl.log").decode())]
+        self.assertEqual(listed, [40, 22, 30])
+
+    def test_a_balloon_that_cannot_reach_its_target_stops_short(self):
+        # What is given back can be had again by others: then there is not enough for all of it.
+        web = self.guest_domain("web", "balloon", memory=48, cmdline="follow=2")
+        machine = json.loads(re.sub(r"//[^\n]*", "", self.read_text(MACHINE)))
+        machine.setdefault("memory", {})["size"] = "192MiB"
+        machine.setdefault("xen", {})["dom0_mem"] = "64MiB"
+        eater = self.guest_domain("eater", "timer", memory=52, cmdline="period_us=1000 count=1000000")
+        timeline = [{"at": "20ms", "xl": "mem-set web 24"}, {"at": "50ms", "xl": "create %s" % eater},
+                    {"at": "90ms", "xl": "mem-set web 48"}, {"at": "150ms", "xl": "destroy eater"}]
+        scenario = self.write("s.json", json.dumps({"machine": machine, "domains": [web], "timeline": timeline}))
+        result = self.run_scenario("--timing", "functional", scenario=scenario, trace="none")
+        self.assert_ok(result)
+        short = re.findall(r"moved, (\d+) short", result.console("web"))
+        self.assertEqual(short[0], "0")
+        self.assertGreater(int(short[1]), 0, result.console("web"))
+        self.assertRegex(result.console("web"), r"(?m)^balloon: ok$")
 
     def test_a_domain_takes_no_more_than_its_maximum(self):
         console = self.balloon(memory=48, maxmem=64, cmdline="targets=60 order=0 thrash=0").console("balloon")

@@ -59,6 +59,11 @@ class XensimTest(unittest.TestCase):
     def path(self, *parts):
         return os.path.join(self.folder, *parts)
 
+    @staticmethod
+    def read_text(path):
+        with open(path, encoding="utf-8") as f:
+            return f.read()
+
     def write(self, name, content):
         path = self.path(name)
         os.makedirs(os.path.dirname(path), exist_ok=True)

@@ -378,7 +378,7 @@ ShellOptions parse(std::span<const std::string> arguments, bool& help) {
       "override a value of the scenario or its machine; may be repeated")(
       "xenstore-socket", po::value(&o.xenstore_socket)->value_name("PATH"),
       "a UNIX socket for xenstore's clients, who are served at the prompt, too")("help,h", po::bool_switch(&help),
-                                                                          "this text");
+                                                                                 "this text");
   po::options_description all;
   all.add(visible).add_options()("positional", po::value(&positional));
   po::positional_options_description p;

@@ -111,8 +111,8 @@ void dump_grant_table(Console& out, const Hypervisor& hv, grant::GrantTable& tab
     const PhysAddr entry = table.entry(r);
     const auto flags = hv.memory.read<std::uint16_t>(table.version() == 1 ? entry : table.status(r));
     const auto domid = hv.memory.read<domid_t>(entry + 2);
-    const std::uint64_t frame = table.version() == 1 ? hv.memory.read<std::uint32_t>(entry + 4)
-                                                     : hv.memory.read<std::uint64_t>(entry + 8);
+    const std::uint64_t frame =
+        table.version() == 1 ? hv.memory.read<std::uint32_t>(entry + 4) : hv.memory.read<std::uint64_t>(entry + 8);
     out.line("[0x%03x]  %5d 0x%05" PRIx64 " 0x%08x      %5d 0x%06" PRIx64 " 0x%02x", r, active.domid,
              active.mfn.value, active.pin, domid, frame, flags);
   }

@@ -1,5 +1,6 @@
 // The frames of a grant table: how many, where the guest has them, and how they get there.
 #include <algorithm>
+#include <array>
 
 #include "models/xen/grant/lookup.h"
 
@@ -72,17 +73,6 @@ void setup_table(Hypervisor& hv, Vcpu& caller, gnttab_setup_table_t& op, std::ve
   op.status = GNTST_okay;
 }
 
-void get_status_frames(Hypervisor& hv, Vcpu& caller, gnttab_get_status_frames_t& op,
-                       std::vector<std::uint64_t>& gfns) {
-  hv.cost.charge(*hv.here().pcpu, Path::kGrantTableOp);
-  Domain* d = target_of(hv, caller, op.dom, op.status);
-  if (!d) return;
-  op.status = GNTST_general_error;
-  if (op.nr_frames > d->grants->status_frames()) return;
-  for (unsigned i = 0; i < op.nr_frames; ++i) gfns.push_back(gfn_of(hv, *d, true, i));
-  op.status = GNTST_okay;
-}
-
 long frame_for_physmap(Hypervisor& hv, Domain& d, std::uint64_t index, Mfn& frame) {
   const bool status = is_status(*d.grants, index);
   if (!reach(hv, d, status, index)) return -kEinval;
@@ -101,17 +91,19 @@ long acquire_resource(Hypervisor& hv, Domain& d, unsigned id, std::uint32_t firs
   return static_cast<long>(frames.size());
 }
 
-unsigned resource_frames(const Domain& d, unsigned id) {
-  if (id == XENMEM_resource_grant_table_id_shared) return d.grants->limits.max_frames;
-  if (id == XENMEM_resource_grant_table_id_status)
-    return GrantTable::status_frames_for(d.grants->limits.max_frames);
-  return 0;
-}
-
 bool seed(Hypervisor& hv, Domain& d, grant_ref_t ref, domid_t domid, std::uint64_t gfn) {
-  if (d.grants->version() != 1 || ref >= d.grants->entries()) return false;
-  hv.memory.write(d.grants->entry(ref),
-                  grant_entry_v1_t{GTF_permit_access, domid, static_cast<std::uint32_t>(gfn)});
+  if (ref >= GNTTAB_NR_RESERVED_ENTRIES) return false;
+  std::array<Mfn, 1> frame;
+  if (acquire_resource(hv, d, XENMEM_resource_grant_table_id_shared, 0, frame) != 1) return false;
+  // A table that is not new, of a domain that was soft-reset, may have the other version's entries.
+  if (d.grants->version() == 1) {
+    hv.memory.write(address_of(frame[0]) + ref * sizeof(grant_entry_v1_t),
+                    grant_entry_v1_t{GTF_permit_access, domid, static_cast<std::uint32_t>(gfn)});
+  } else {
+    grant_entry_v2_t entry{};
+    entry.full_page = {{GTF_permit_access, domid}, 0, gfn};
+    hv.memory.write(address_of(frame[0]) + ref * sizeof entry, entry);
+  }
   return true;
 }
 

@@ -62,17 +62,14 @@ long get_version(Hypervisor& hv, Vcpu& caller, gnttab_get_version_t& op);
 void query_size(Hypervisor& hv, Vcpu& caller, gnttab_query_size_t& op);
 // gfns: of the frames that were asked for, where the domain has them (all ones: nowhere).
 void setup_table(Hypervisor& hv, Vcpu& caller, gnttab_setup_table_t& op, std::vector<std::uint64_t>& gfns);
-void get_status_frames(Hypervisor& hv, Vcpu& caller, gnttab_get_status_frames_t& op,
-                       std::vector<std::uint64_t>& gfns);
 // from: where the search for the caller's mapping of the frame begins; where it is to go on, if the result is 1.
 long cache_flush(Hypervisor& hv, Vcpu& caller, const gnttab_cache_flush_t& op, grant_ref_t& from);
 
 // --- For memory_op.
 // XENMAPSPACE_grant_table: the frame that `index` names (with XENMAPIDX_grant_table_status: a status frame).
 long frame_for_physmap(Hypervisor& hv, Domain& d, std::uint64_t index, Mfn& frame);
-// XENMEM_resource_grant_table, and how many frames there may be of an id (0: no such id).
+// XENMEM_resource_grant_table: frames of the table for the toolstack to map; how many, or an error.
 long acquire_resource(Hypervisor& hv, Domain& d, unsigned id, std::uint32_t first, std::span<Mfn> frames);
-unsigned resource_frames(const Domain& d, unsigned id);
 
 // --- For dom0's model programs: map and unmap with the checks, costs and records of the hypercall.
 struct FrameMapping {
@@ -84,7 +81,8 @@ struct FrameMapping {
 std::int16_t map_frame(Hypervisor& hv, Vcpu& caller, domid_t granter, grant_ref_t ref, bool readonly,
                        FrameMapping& out);
 std::int16_t unmap_frame(Hypervisor& hv, Vcpu& caller, const FrameMapping& mapping);
-// What the toolstack writes into a new domain's table: entry `ref` lets `domid` use gfn. false: no such entry.
+// What the toolstack writes into a domain's table, whose first frame it maps as a resource: entry `ref`, one of
+// the reserved ones, lets `domid` use gfn. false: there is no such entry.
 bool seed(Hypervisor& hv, Domain& d, grant_ref_t ref, domid_t domid, std::uint64_t gfn);
 
 // --- Life and death.
