@@ -125,11 +125,19 @@ void Ending::preserve_under_new_name(ManagedDomain& m, Cycles now) {
   toolstack_.xenstore.rename(m.domid, m.name);
 }
 
+// How long it takes.
+Cycles Ending::dump_core(xen::Domain& d) {
+  if (!toolstack_.open_core) return 0;
+  const CoreSink sink = toolstack_.open_core(toolstack_.managed(domid_)->name);
+  return write_core(toolstack_.hypervisor, d, sink) / toolstack_.config.copy_bytes_per_cycle;
+}
+
 ModelAction Ending::act(Cycles now) {
   xen::Domain& d = *toolstack_.hypervisor.find_domain(domid_);
   ManagedDomain& m = *toolstack_.managed(domid_);
   record(d);
   DomainOutcome& o = toolstack_.outcome(spec_);
+  Cycles time = 0;
   step_ = Step::kDone;
   switch (action_for(toolstack_.spec(spec_).config, *d.shutdown)) {
     case OnShutdown::kPreserve:
@@ -138,12 +146,16 @@ ModelAction Ending::act(Cycles now) {
       o.state = State::kEnded;
       if (toolstack_.on_end) toolstack_.on_end(domid_, o);
       break;
-    case OnShutdown::kDestroy:
     case OnShutdown::kCoredumpDestroy:
+      time = dump_core(d);
+      [[fallthrough]];
+    case OnShutdown::kDestroy:
       kill(toolstack_, d, State::kEnded);
       break;
-    case OnShutdown::kRestart:
     case OnShutdown::kCoredumpRestart:
+      time = dump_core(d);
+      [[fallthrough]];
+    case OnShutdown::kRestart:
       kill(toolstack_, d, State::kWaiting);
       step_ = Step::kPause;
       break;
@@ -164,7 +176,7 @@ ModelAction Ending::act(Cycles now) {
   }
   until_ = toolstack_.hypervisor.from_now(toolstack_.hypervisor.cycles(toolstack_.config.restart_delay));
   toolstack_.hypervisor.cost.charge(*toolstack_.hypervisor.here().pcpu, xen::Path::kModelHypercall);
-  return ModelAction::spend(toolstack_.xenstore_time());
+  return ModelAction::spend(time + toolstack_.xenstore_time());
 }
 
 ModelAction Ending::next(xen::Vcpu& vcpu, Cycles now) {

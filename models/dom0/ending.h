@@ -37,6 +37,7 @@ class Ending final : public Job {
   enum class Step : std::uint8_t { kBegin, kQuiesce, kPause, kCreate, kDone };
 
   xen::ModelAction act(Cycles now);
+  Cycles dump_core(xen::Domain& d);
   void record(const xen::Domain& d);
   void preserve_under_new_name(ManagedDomain& m, Cycles now);
 

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "models/dom0/console_daemon.h"
+#include "models/dom0/core_dump.h"
 #include "models/dom0/domain_spec.h"
 #include "models/dom0/job.h"
 #include "models/dom0/network.h"
@@ -95,6 +96,12 @@ class Toolstack final : public xen::ModelProgram {
   std::function<void(domid_t, const std::string&)> on_create;
   std::function<void(domid_t, const DomainOutcome&)> on_end;
   std::function<void(std::uint64_t number, const VerbRecord&)> on_verb;
+
+  // A terminal to draw tables on (`xl top` without --batch); false: enough. Null: there is none.
+  std::function<bool(std::string_view table)> draw;
+
+  // Where the core file of the domain of that name goes; null: nowhere.
+  std::function<CoreSink(const std::string& name)> open_core;
 
   // Something has come from outside the host: the toolstack looks.
   void wake() { hypervisor.event_set_pending(dom0(), event_port_); }

@@ -139,6 +139,8 @@ void add_mm_stats(stats::Group& domain, Domain& d) {
   g.add("ept_syncs", "count", "changes of its EPT that were made known to pCPUs", &d.mm_stats.ept_syncs);
   g.add("ept_sync_ipis", "count", "interrupts that took", &d.mm_stats.ept_sync_ipis);
   g.add("recalculated_tables", "count", "EPT tables changed lazily", &d.mm_stats.recalculated_tables);
+  g.add("over_maximum", "extents", "not given, being above what it may have", &d.mm_stats.over_maximum);
+  g.add("out_of_memory", "extents", "not given, there being none free", &d.mm_stats.out_of_memory);
   g.add("shared_pages", "pages", "guest frames that are shared", &d.shared_pages);
   g.add("paged_pages", "pages", "guest frames that dom0 paged out", &d.paged_pages);
   stats::Group& l = g.group("log_dirty", "log-dirty mode");

@@ -92,13 +92,16 @@ class Memory(XensimTest):
         result = self.run_scenario("--timing", "functional", scenario=scenario, trace="none")
         self.assert_ok(result)
         short = re.findall(r"moved, (\d+) short", result.console("web"))
+        self.assertRegex(result.stdout, r"(?m)^Memory that web asked for in vain: 0 extents above its maximum, [1-9]\d* when none was free$")
         self.assertEqual(short[0], "0")
         self.assertGreater(int(short[1]), 0, result.console("web"))
         self.assertRegex(result.console("web"), r"(?m)^balloon: ok$")
 
     def test_a_domain_takes_no_more_than_its_maximum(self):
-        console = self.balloon(memory=48, maxmem=64, cmdline="targets=60 order=0 thrash=0").console("balloon")
+        result = self.balloon(memory=48, maxmem=64, cmdline="targets=60 order=0 thrash=0")
+        console = result.console("balloon")
         self.assertRegex(console, r"up to 60 MiB, order 0: 249 pages .*, 2816 pages short")
+        self.assertIn("\nMemory that balloon asked for in vain: 1 extents above its maximum, 0 when none was free\n", result.stdout)
 
     def test_a_domain_with_less_memory_than_its_map_gives_back_what_it_never_had(self):
         result = self.balloon(memory=32, maxmem=64, cmdline="targets=28,32 thrash=1")
@@ -116,6 +119,7 @@ class Memory(XensimTest):
         self.assertRegex(result.stdout, r"(?m)^balloon +crash ")
         self.assertRegex(result.stdout, r"(?m)^Xen crashed balloon: out of PoD memory \(tot=8199 ents=\d+\)$")
         self.assertEqual(self.memory(result, "pod_sweeps"), 1)
+        self.assertRegex(result.stdout, r"(?m)^balloon has less memory than it uses: 1 searches for zero pages, 0 pages taken back, \d+ populated$")
 
 
 if __name__ == "__main__":

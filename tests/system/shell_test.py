@@ -1,7 +1,9 @@
 """The prompt: scripts of commands on standard input, and what comes out."""
 import json
 import os
+import pty
 import re
+import select
 import subprocess
 import unittest
 
@@ -135,6 +137,40 @@ class Shell(XensimTest):
         halted = self.shell("run 3ms", "until event", "until event web", "until event", "until 20ms", "time",
                             domains=domains)
         self.assertEqual(self.answer(straight, "time"), self.answer(halted, "time"))
+
+    def on_a_terminal(self, *steps, domains):
+        """Each step: what is typed, and what is then waited for. Everything that was shown."""
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen([XENSIM, "shell", MACHINE, *domains, "--timing", "functional"], stdin=theirs, stdout=theirs,
+                                   stderr=theirs, cwd=self.folder)
+        os.close(theirs)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.addCleanup(os.close, ours)
+        shown = ""
+        for typed, wanted in steps:
+            os.write(ours, typed.encode())
+            seen = ""
+            while not re.search(wanted, seen, re.S):
+                self.assertTrue(select.select([ours], [], [], 60)[0], "%r did not come after %r: %r" % (wanted, typed, seen))
+                try:
+                    seen += os.read(ours, 65536).decode("utf-8", "replace")
+                except OSError:  # the other end is closed
+                    break
+            shown += seen
+        self.assertEqual(process.wait(timeout=60), 0, shown)
+        return shown
+
+    def test_top_is_drawn_over_and_over_on_a_terminal_until_a_key_is_pressed(self):
+        redraw = r"\x1b\[H\x1b\[J +NAME  STATE.*?Domain-0.*? web .*?A key ends it"
+        shown = self.on_a_terminal(("", "xensim> "), ("run 1ms\r", r"time\r\n.*xensim> "), ("xl top -d 1\r", redraw + ".*" + redraw),
+                                   ("q", r"\] xl\r\n.*xensim> "), ("quit\r", "quit"), domains=[self.timer()])
+        used = re.findall(r"web .{6} +\d+ +(\d+\.\d)", shown)
+        self.assertEqual(used[0], "0.0")
+        self.assertGreater(float(used[1]), 0)
+
+    def test_top_without_a_terminal_says_so(self):
+        self.assertIn("there is no terminal", self.shell("run 1ms", "xl top", domains=[self.timer()]))
 
     def test_help_lists_every_command(self):
         output = self.shell("help", domains=[self.timer()])

@@ -44,7 +44,16 @@ dom0::ConsoleSink HostOutput::console_sink() {
 void HostOutput::attach(machine::Machine& m) {
   machine_ = &m;
   m.toolstack->on_verb = [this](std::uint64_t, const dom0::VerbRecord& r) { xl_log_.add(r); };
+  if (!folder.empty()) m.toolstack->open_core = [this](const std::string& name) { return open_core(name); };
   m.toolstack->on_create = [this](domid_t domid, const std::string& name) { consoles_.open(domid, name); };
+}
+
+// A domain that was restarted may crash again: its last core stays.
+dom0::CoreSink HostOutput::open_core(const std::string& name) {
+  std::unique_ptr<AtomicFile>& file = cores_[name];
+  if (file) file->commit();
+  file = std::make_unique<AtomicFile>(folder + "/core-" + name);
+  return [f = file.get()](std::span<const std::uint8_t> bytes) { f->write(bytes.data(), bytes.size()); };
 }
 
 void HostOutput::write() {
@@ -57,6 +66,7 @@ void HostOutput::commit() {
   machine_->tracer->close(machine_->now());
   consoles_.commit();
   xl_log_.commit();
+  for (auto& [name, file] : cores_) file->commit();
   stats_->commit();
 }
 

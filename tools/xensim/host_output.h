@@ -1,7 +1,9 @@
-// What one host of a run leaves: its folder with consoles, xl.log, statistics and traces. In a run of several
-// hosts that is a folder of the host's name, and what is shown on the terminal has the host's name in front.
+// What one host of a run leaves: its folder with consoles, xl.log, statistics, traces, and cores of domains. In a
+// run of several hosts that is a folder of the host's name, and what is shown on the terminal has the host's name
+// in front.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,10 +36,13 @@ class HostOutput {
   const std::string host;
 
  private:
+  dom0::CoreSink open_core(const std::string& name);
+
   ConsoleLogs consoles_;
   XlLog xl_log_;
   machine::Machine* machine_ = nullptr;
   std::unique_ptr<AtomicFile> stats_;
+  std::map<std::string, std::unique_ptr<AtomicFile>> cores_;  // by domain
 };
 
 }  // namespace xensim::tool

@@ -99,6 +99,18 @@ std::uint64_t instructions_of(std::span<machine::Machine* const> hosts) {
   return n;
 }
 
+// What a balloon driver or populate-on-demand did not get.
+void print_want_of_memory(const xen::Domain& d) {
+  if (d.mm_stats.over_maximum + d.mm_stats.out_of_memory > 0)
+    std::printf("\nMemory that %s asked for in vain: %" PRIu64 " extents above its maximum, %" PRIu64
+                " when none was free\n",
+                d.name.c_str(), d.mm_stats.over_maximum, d.mm_stats.out_of_memory);
+  if (d.pod.sweeps > 0)
+    std::printf("\n%s has less memory than it uses: %" PRIu64 " searches for zero pages, %" PRIu64
+                " pages taken back, %" PRIu64 " populated\n",
+                d.name.c_str(), d.pod.sweeps, d.pod.zero_reclaimed, d.pod.populated);
+}
+
 void print_host(const machine::Machine& m) {
   const xen::Hypervisor& hv = *m.hypervisor;
   std::vector<Row> rows;
@@ -127,6 +139,7 @@ void print_host(const machine::Machine& m) {
     }
     std::printf("\n");
   }
+  for (const auto& [domid, d] : all) print_want_of_memory(*d);
   for (const auto& [domid, d] : all)
     if (!d->crash_message.empty())
       std::printf("\nXen crashed %s: %s\n", d->name.c_str(), d->crash_message.c_str());

@@ -20,6 +20,7 @@
 #include "tools/xensim/command.h"
 #include "tools/xensim/host_output.h"
 #include "tools/xensim/inspect.h"
+#include "tools/xensim/live_table.h"
 #include "tools/xensim/log.h"
 #include "tools/xensim/options.h"
 #include "tools/xensim/prompt.h"
@@ -56,6 +57,9 @@ class Shell {
         std::printf("%sdomain %u has ended: %s\n", in_front(*m).c_str(), domid, o.why.c_str());
       };
     }
+    if (LiveTable::possible())
+      for (machine::Machine* m : simulation_.hosts())
+        m->toolstack->draw = [this](std::string_view table) { return live_.draw(table); };
     watch().now = "start";
   }
 
@@ -357,6 +361,7 @@ class Shell {
   xen::Hypervisor* hv_;
   std::map<std::string, machine::Watch> watches_;  // by host
   Prompt prompt_;
+  LiveTable live_;
   std::string line_;
   std::uint64_t waits_for_ = 0;  // a run of xl, and whose
   const machine::Machine* waits_on_ = nullptr;

@@ -1,4 +1,6 @@
 // trigger and sysrq.
+#include <strings.h>
+
 #include <array>
 
 #include "models/dom0/toolstack.h"
@@ -24,7 +26,7 @@ constexpr std::array<Trigger, 6> kTriggers{{{"power", XEN_DOMCTL_SENDTRIGGER_POW
 
 const Trigger* find_trigger(const std::string& name) {
   for (const Trigger& t : kTriggers)
-    if (name == t.name) return &t;
+    if (strcasecmp(name.c_str(), t.name) == 0) return &t;
   return nullptr;
 }
 

@@ -1,10 +1,12 @@
-// top: xentop's table. The real xl runs xentop, which lives on a terminal; here --batch prints one table after
-// another as xentop does with that option, and a prompt on a terminal asks for the same table again and again.
+// top: xentop's table. The real xl runs xentop, which lives on a terminal: here, too, where the run has one (the
+// prompt), and --batch prints one table after another as xentop does with that option.
 #include <strings.h>
 
 #include <algorithm>
 #include <cinttypes>
+#include <limits>
 #include <map>
+#include <utility>
 
 #include "models/dom0/toolstack.h"
 #include "models/dom0/xl/command_line.h"
@@ -30,6 +32,8 @@ class TopJob final : public Job {
  public:
   TopJob(Context& c, const Invocation& i) : c_(c) {
     long n = 0;
+    live_ = !i.has('b');
+    if (live_) iterations_ = std::numeric_limits<long>::max();
     if (positive(i.value('i'), n)) iterations_ = n;
     if (positive(i.value('d'), n)) delay_ = static_cast<Nanoseconds>(n) * 1'000'000'000;
   }
@@ -43,7 +47,9 @@ class TopJob final : public Job {
     if (now < next_) return xen::ModelAction::block(next_);
     if (iterations_ == 0) return xen::ModelAction::exit();
     table(now);
-    if (--iterations_ == 0) return xen::ModelAction::hypercall();
+    --iterations_;
+    if (live_ && !c_.toolstack.draw(std::exchange(c_.out, Output{}).text())) iterations_ = 0;
+    if (iterations_ == 0) return xen::ModelAction::hypercall();
     next_ = hv.from_now(hv.cycles(delay_));
     return xen::ModelAction::hypercall();
   }
@@ -89,7 +95,7 @@ class TopJob final : public Job {
   }
 
   Context& c_;
-  bool started_ = false;
+  bool started_ = false, live_ = false;
   long iterations_ = 1;
   Nanoseconds delay_ = 3'000'000'000, last_ = 0;
   Cycles next_ = 0;
@@ -98,15 +104,23 @@ class TopJob final : public Job {
 
 }  // namespace
 
+namespace {
+std::string wrong_delay(const Invocation& i) {
+  long n = 0;
+  return i.has('d') && !positive(i.value('d'), n) ? "--delay takes seconds" : "";
+}
+}  // namespace
+
 std::string check_top(const Invocation& i) {
   long n = 0;
   if (!i.has('b')) return "there is no terminal; use top --batch --iterations=N";
   if (!positive(i.value('i'), n)) return "say how often: --iterations=N";
-  return i.has('d') && !positive(i.value('d'), n) ? "--delay takes seconds" : "";
+  return wrong_delay(i);
 }
 
 std::unique_ptr<Job> top(Context& c, const Invocation& i) {
-  if (const std::string wrong = check_top(i); !wrong.empty()) {
+  const bool live = c.toolstack.draw && !i.has('b');
+  if (const std::string wrong = live ? wrong_delay(i) : check_top(i); !wrong.empty()) {
     c.out.complain("top: %s\n", wrong.c_str());
     c.out.status = 1;
     return nullptr;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "models/cpu/isa/fxsave.h"
+
 namespace xensim::xen::control {
 
 namespace {
@@ -173,6 +175,29 @@ long vcpu_info(const Hypervisor& hv, const Domain& d, xen_domctl_getvcpuinfo& in
   info.cpu_time = hv.ns(hv.runstate_times(v, hv.now())[static_cast<unsigned>(Runstate::kRunning)]);
   info.cpu = v.processor;
   return 0;
+}
+
+vcpu_guest_context_t guest_context(Hypervisor& hv, Vcpu& v) {
+  const cpu::ArchState st = hv.vcpu_state(v);
+  vcpu_guest_context_t g{};
+  static_assert(sizeof g.fpu_ctxt == cpu::isa::kFxsaveBytes);
+  cpu::isa::store_fxsave_image(st, true, 16, reinterpret_cast<std::uint8_t*>(&g.fpu_ctxt));
+  g.flags = VGCF_i387_valid | (v.pause_flags & kPauseDown ? 0 : VGCF_online);
+  auto& r = g.user_regs;
+  r.rax = st.gpr[cpu::kRax], r.rbx = st.gpr[cpu::kRbx], r.rcx = st.gpr[cpu::kRcx], r.rdx = st.gpr[cpu::kRdx];
+  r.rsi = st.gpr[cpu::kRsi], r.rdi = st.gpr[cpu::kRdi], r.rbp = st.gpr[cpu::kRbp], r.rsp = st.gpr[cpu::kRsp];
+  r.r8 = st.gpr[8], r.r9 = st.gpr[9], r.r10 = st.gpr[10], r.r11 = st.gpr[11];
+  r.r12 = st.gpr[12], r.r13 = st.gpr[13], r.r14 = st.gpr[14], r.r15 = st.gpr[15];
+  r.rip = st.rip, r.rflags = st.rflags;
+  r.cs = st.seg[cpu::kCs].selector, r.ss = st.seg[cpu::kSs].selector, r.ds = st.seg[cpu::kDs].selector;
+  r.es = st.seg[cpu::kEs].selector, r.fs = st.seg[cpu::kFs].selector, r.gs = st.seg[cpu::kGs].selector;
+  for (unsigned i : {0u, 1u, 2u, 3u, 6u, 7u}) g.debugreg[i] = st.dr[i];
+  g.ctrlreg[0] = st.cr0, g.ctrlreg[2] = st.cr2, g.ctrlreg[3] = st.cr3, g.ctrlreg[4] = st.cr4;
+  g.fs_base = st.seg[cpu::kFs].base;
+  const bool kernel = (r.cs & 3) == 0;
+  g.gs_base_kernel = kernel ? st.seg[cpu::kGs].base : st.msr.kernel_gs_base;
+  g.gs_base_user = kernel ? st.msr.kernel_gs_base : st.seg[cpu::kGs].base;
+  return g;
 }
 
 }  // namespace xensim::xen::control

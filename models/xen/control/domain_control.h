@@ -49,4 +49,8 @@ long soft_reset(Hypervisor& hv, Domain& d);
 xen_domctl_getdomaininfo domain_info(const Hypervisor& hv, const Domain& d);
 long vcpu_info(const Hypervisor& hv, const Domain& d, xen_domctl_getvcpuinfo& info);
 
+// struct vcpu_guest_context of an HVM vCPU that does not run: general registers, selectors, control and debug
+// registers (arch_get_info_guest). The registers of whoever runs here are to be loaded again.
+vcpu_guest_context_t guest_context(Hypervisor& hv, Vcpu& v);
+
 }  // namespace xensim::xen::control

@@ -51,6 +51,7 @@ constexpr std::uint64_t paging_pages(std::uint64_t vcpus, std::uint64_t ram_page
 // What memory management did for a domain.
 struct MmStats {
   std::uint64_t ept_syncs = 0, ept_sync_ipis = 0, recalculated_tables = 0;
+  std::uint64_t over_maximum = 0, out_of_memory = 0;  // extents that it did not get
 };
 
 struct Domain {

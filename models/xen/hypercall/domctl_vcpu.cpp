@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "models/cpu/isa/fxsave.h"
 #include "models/xen/control/domain_control.h"
 #include "models/xen/domain/hvm_context.h"
 #include "models/xen/hypercall/control.h"
@@ -58,33 +57,13 @@ long vcpu_info(ControlCall& c, const Domain& d, xen_domctl_getvcpuinfo& info) {
   return control::vcpu_info(c.hv, d, info);
 }
 
-// struct vcpu_guest_context of an HVM vCPU: general registers, selectors, control and debug registers
-// (arch_get_info_guest).
 long get_context(ControlCall& c, Domain& d, const xen_domctl_vcpucontext& op) {
   Vcpu* v = find_vcpu(d, op.vcpu);
   if (!v || v == &c.vcpu) return -kEinval;
   if (v->model || !v->initialised) return -kEnodata;
   if (!c.hold_still(d)) return 0;
-  const cpu::ArchState st = c.hv.vcpu_state(*v);
+  const vcpu_guest_context_t g = control::guest_context(c.hv, *v);
   c.hv.restore_context(c.vcpu);
-  vcpu_guest_context_t g{};
-  static_assert(sizeof g.fpu_ctxt == cpu::isa::kFxsaveBytes);
-  cpu::isa::store_fxsave_image(st, true, 16, reinterpret_cast<std::uint8_t*>(&g.fpu_ctxt));
-  g.flags = VGCF_i387_valid | (v->pause_flags & kPauseDown ? 0 : VGCF_online);
-  auto& r = g.user_regs;
-  r.rax = st.gpr[cpu::kRax], r.rbx = st.gpr[cpu::kRbx], r.rcx = st.gpr[cpu::kRcx], r.rdx = st.gpr[cpu::kRdx];
-  r.rsi = st.gpr[cpu::kRsi], r.rdi = st.gpr[cpu::kRdi], r.rbp = st.gpr[cpu::kRbp], r.rsp = st.gpr[cpu::kRsp];
-  r.r8 = st.gpr[8], r.r9 = st.gpr[9], r.r10 = st.gpr[10], r.r11 = st.gpr[11];
-  r.r12 = st.gpr[12], r.r13 = st.gpr[13], r.r14 = st.gpr[14], r.r15 = st.gpr[15];
-  r.rip = st.rip, r.rflags = st.rflags;
-  r.cs = st.seg[cpu::kCs].selector, r.ss = st.seg[cpu::kSs].selector, r.ds = st.seg[cpu::kDs].selector;
-  r.es = st.seg[cpu::kEs].selector, r.fs = st.seg[cpu::kFs].selector, r.gs = st.seg[cpu::kGs].selector;
-  for (unsigned i : {0u, 1u, 2u, 3u, 6u, 7u}) g.debugreg[i] = st.dr[i];
-  g.ctrlreg[0] = st.cr0, g.ctrlreg[2] = st.cr2, g.ctrlreg[3] = st.cr3, g.ctrlreg[4] = st.cr4;
-  g.fs_base = st.seg[cpu::kFs].base;
-  const bool kernel = (r.cs & 3) == 0;
-  g.gs_base_kernel = kernel ? st.seg[cpu::kGs].base : st.msr.kernel_gs_base;
-  g.gs_base_user = kernel ? st.msr.kernel_gs_base : st.seg[cpu::kGs].base;
   c.write_back = true;
   return c.write(address_in(op.ctxt), g) ? 0 : -kEfault;
 }

@@ -1,21 +1,11 @@
 // __HYPERVISOR_xen_version and __HYPERVISOR_console_io.
-#include <array>
-#include <cstring>
-#include <string_view>
-
+#include "models/xen/version.h"
 #include "models/xen/hypercall/arguments.h"
 #include "models/xen/hypervisor.h"
 
 namespace xensim::xen {
 
 namespace {
-
-template <std::size_t N>
-std::array<char, N> padded(std::string_view text) {
-  std::array<char, N> out{};
-  std::memcpy(out.data(), text.data(), std::min(text.size(), N - 1));
-  return out;
-}
 
 constexpr std::uint32_t kPvhFeatures = 1u << XENFEAT_writable_page_tables | 1u << XENFEAT_auto_translated_physmap |
                                        1u << XENFEAT_hvm_callback_vector | 1u << XENFEAT_hvm_safe_pvclock |
@@ -32,24 +22,18 @@ long Hypervisor::do_xen_version(Vcpu& v, const Arguments& args) {
   };
   switch (args.a[0]) {
     case XENVER_version:
-      return 4 << 16 | 17;
+      return kVersion;
     case XENVER_extraversion:
-      return put(padded<16>(".7"));
-    case XENVER_compile_info: {
-      std::array<char, 64 + 16 + 32 + 32> info{};
-      std::memcpy(info.data(), "gcc", 3);
-      std::memcpy(info.data() + 64, "xensim", 6);
-      std::memcpy(info.data() + 80, "modelled", 8);
-      std::memcpy(info.data() + 112, "Thu Jan  1 00:00:00 UTC 2026", 28);
-      return put(info);
-    }
+      return put(kExtraVersion);
+    case XENVER_compile_info:
+      return put(kCompileInfo);
     case XENVER_capabilities:
-      return put(padded<1024>("hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64 "));
+      return put(kCapabilities);
     case XENVER_changeset:
-      return put(padded<64>(""));
+      return put(kChangeset);
     case XENVER_platform_parameters: {
       // virt_start: where Xen begins; for 32-bit callers that are no PV guests, nowhere.
-      const std::uint64_t base = args.wide ? 0xffff800000000000 : 0;
+      const std::uint64_t base = args.wide ? kVirtualStart : 0;
       return copy_to_guest(v, to, &base, args.wide ? 8 : 4) ? 0 : -kEfault;
     }
     case XENVER_get_features: {

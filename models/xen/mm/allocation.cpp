@@ -6,7 +6,11 @@ namespace xensim::xen {
 
 std::optional<Mfn> allocate_pages(Hypervisor& hv, Domain& d, unsigned order, const AllocationHints& hints) {
   const std::uint64_t pages = hv.frames.totals(d.domid).pages;
-  if (d.dying || pages > d.max_pages || d.max_pages - pages < std::uint64_t{1} << order) return std::nullopt;
+  if (d.dying) return std::nullopt;
+  if (pages > d.max_pages || d.max_pages - pages < std::uint64_t{1} << order) {
+    ++d.mm_stats.over_maximum;
+    return std::nullopt;
+  }
   Heap::Request r;
   r.order = order;
   r.nodes = d.node_affinity;
@@ -17,7 +21,10 @@ std::optional<Mfn> allocate_pages(Hypervisor& hv, Domain& d, unsigned order, con
   const auto m = hv.frames.allocate(d.domid, r);
   // Clearing what was dirty is the price of memory that was freed a moment ago.
   hv.cost.charge_many(*hv.here().pcpu, Path::kScrubPage, hv.frames.take_scrubbed());
-  if (m) d.last_node = hv.heap.node_of(*m);
+  if (m)
+    d.last_node = hv.heap.node_of(*m);
+  else
+    ++d.mm_stats.out_of_memory;
   return m;
 }
 
