@@ -2,6 +2,7 @@
 
 #include <elf.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <string>
@@ -64,7 +65,7 @@ struct Page {
 std::vector<Page> pages_of(const xen::Domain& d, std::uint64_t most) {
   std::vector<Page> out;
   d.p2m->for_each([&](Gfn g, Mfn m, unsigned order, xen::P2mType t) {
-    if (!xen::is_ram(t) || m == kNoMfn) return;
+    if (!xen::is_ram(t) || m == xen::kNoMfn) return;
     for (std::uint64_t i = 0; i < std::uint64_t{1} << order && out.size() < most; ++i)
       if (may_be_present(g.value + i)) out.push_back({g.value + i, Mfn(m.value + i)});
   });
