@@ -174,6 +174,7 @@ std::uint64_t write_core(xen::Hypervisor& hv, xen::Domain& d, const CoreSink& si
   for (const Page& p : pages) out.put(hv.memory.host(address_of(p.frame)), kPageSize);
   out.put_zeros((count - pages.size()) * kPageSize);
   std::vector<std::uint64_t> gfns;
+  gfns.reserve(count);
   for (const Page& p : pages) gfns.push_back(p.gfn);
   gfns.resize(count, kInvalidPfn);
   out.put(gfns.data(), gfns.size() * 8);
