@@ -21,9 +21,9 @@ def content(data, section):
 
 
 class Core(XensimTest):
-    def core(self, name="doomed", **settings):
-        config = self.guest_domain(name, "fault", cmdline="crash=1", vcpus=2, **settings)
-        result = self.run_scenario(config, "--timing", "functional", "--until", "3s", trace="none")
+    def core(self, **settings):
+        config = self.guest_domain("doomed", "fault", cmdline="crash=1", vcpus=2, **settings)
+        result = self.run_scenario(config, "--timing", "functional", "--until", "3s", trace="none", out=settings["on_crash"])
         self.assert_ok(result, 1)
         return result
 
@@ -66,7 +66,7 @@ class Core(XensimTest):
                     compared += 1
         self.assertGreater(compared, 0)
         # The registers: its instruction pointer is in that code.
-        rip = struct.unpack_from("<Q", content(data, s[".xen_prstatus"]), 512 + 16 * 8)[0]
+        rip = struct.unpack_from("<Q", content(data, s[".xen_prstatus"]), 520 + 16 * 8)[0]
         self.assertTrue(0x100000 <= rip < 0x200000, hex(rip))
 
     def test_a_restarted_domain_leaves_the_last_core_and_others_none(self):

@@ -319,7 +319,9 @@ TEST_CASE_METHOD(ByLog, "What Xen writes when it sends an event is dirty: a regi
   REQUIRE(event::init_control(*hv, d, op) == 0);
   REQUIRE(event::expand_array(d, 42) == 0);
   clean(d);
+  // The guest has taken it: its word, the queue's ready bit and the upcall byte are 0.
   memory.write<std::uint32_t>(address_of(*hv->ram_frame(d, 42)) + 4 * port, 0);
+  memory.write<std::uint32_t>(address_of(*hv->ram_frame(d, 41)), 0);
   memory.write<std::uint8_t>(v.vcpu_info, 0);
   hv->event_set_pending(d, port);
   CHECK(clean(d) == Pages{40, 41, 42});
