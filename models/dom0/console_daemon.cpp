@@ -25,8 +25,11 @@ void ConsoleDaemon::introduce(domid_t domid, std::uint32_t port) {
   Client client{{}, port};
   const auto status = xen::grant::map_frame(hypervisor_, *hypervisor_.find_domain(0)->vcpus[0], domid,
                                             GNTTAB_RESERVED_CONSOLE, false, client.ring);
-  expects(status == GNTST_okay);  // the domain has not run yet
-  clients_[domid] = client;
+  // A domain that has run, and is soft-reset, may have given the page away: it has no console then.
+  if (status == GNTST_okay)
+    clients_[domid] = client;
+  else
+    hypervisor_.evtchn_close(*hypervisor_.find_domain(0), port);
 }
 
 void ConsoleDaemon::release(domid_t domid) {

@@ -74,12 +74,13 @@ int trigger(Context& c, const Invocation& i) {
   return 0;
 }
 
-std::string check_sysrq(const Invocation& i) { return i.arguments[1].size() > 1 ? "Invalid sysrq." : ""; }
+// Of nothing at all xl reads the byte behind, which is not 0.
+std::string check_sysrq(const Invocation& i) { return i.arguments[1].size() != 1 ? "Invalid sysrq." : ""; }
 
 int sysrq(Context& c, const Invocation& i) {
   const long domid = find_domain(c, i.arguments[0]);
   if (domid < 0) return 1;
-  if (i.arguments[1].size() > 1) {
+  if (i.arguments[1].size() != 1) {
     c.out.complain("Invalid sysrq.\n\n");
     c.out.write(false, help(*i.verb));
     return 1;
