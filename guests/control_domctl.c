@@ -2,7 +2,10 @@
 #include "control.h"
 
 #include <xen/event_channel.h>
+#include <xen/hvm/hvm_op.h>
+#include <xen/hvm/params.h>
 #include <xen/hvm/save.h>
+#include <xen/sched.h>
 #include <xen/vm_event.h>
 
 static struct xen_domctl* op;
@@ -31,7 +34,27 @@ static long domctl(uint32_t command, domid_t domid) {
 #define OWN(command, ...) DOMCTL_OF(own_domid, command, __VA_ARGS__)
 #define PLAIN(command, domid) DOMCTL_OF(domid, command, (void)0)
 
+#define GDBSX(command, id) DOMCTL(command, op->u.gdbsx_pauseunp_vcpu.vcpu = (id))
+
+static void debugger_rows(void) {
+  about("domctl/gdbsx");
+  row(GDBSX(XEN_DOMCTL_gdbsx_pausevcpu, 2), "pausevcpu-2");
+  row(GDBSX(XEN_DOMCTL_gdbsx_unpausevcpu, 0), "unpausevcpu-what-is-not-paused");
+  row(GDBSX(XEN_DOMCTL_gdbsx_pausevcpu, 0), "pausevcpu");
+  row(GDBSX(XEN_DOMCTL_gdbsx_pausevcpu, 0), "pausevcpu-again");
+  row(GDBSX(XEN_DOMCTL_gdbsx_unpausevcpu, 0), "unpausevcpu");
+  row(GDBSX(XEN_DOMCTL_gdbsx_unpausevcpu, 0), "unpausevcpu-again");
+  row(GDBSX(XEN_DOMCTL_gdbsx_unpausevcpu, 0), "unpausevcpu-once-more");
+  long r = PLAIN(XEN_DOMCTL_gdbsx_domstatus, target_domid);
+  row_value(r, op->u.gdbsx_domstatus.paused, "domstatus");
+  row(op->u.gdbsx_domstatus.vcpu_id == ~0u, "domstatus/no-vcpu");
+  row(DOMCTL(XEN_DOMCTL_gdbsx_guestmemio, (void)0), "guestmemio-nothing");
+}
+
 static void life_rows(void) {
+  about("domctl/gdbsx");
+  row(GDBSX(XEN_DOMCTL_gdbsx_pausevcpu, 0), "pausevcpu-of-a-domain-that-runs");
+  row(GDBSX(XEN_DOMCTL_gdbsx_unpausevcpu, 0), "unpausevcpu-of-a-domain-that-runs");
   about("domctl/pausedomain");
   row(PLAIN(XEN_DOMCTL_unpausedomain, target_domid), "unpause-what-runs");
   row(PLAIN(XEN_DOMCTL_pausedomain, target_domid), "pause");
@@ -489,6 +512,90 @@ static long populate(domid_t domid, unsigned long count) {
   return control_call(__HYPERVISOR_memory_op, XENMEM_populate_physmap, (unsigned long)r);
 }
 
+static long memory_call(unsigned command, const void* structure, unsigned bytes) {
+  for (unsigned i = 0; i < bytes; ++i) buffer[i] = ((const uint8_t*)structure)[i];
+  return control_call(__HYPERVISOR_memory_op, command, (unsigned long)buffer);
+}
+
+static long parameter(unsigned command, domid_t domid, uint32_t index, uint64_t* value) {
+  struct xen_hvm_param* p = (struct xen_hvm_param*)buffer;
+  *p = (struct xen_hvm_param){.domid = domid, .index = index, .value = *value};
+  long r = control_call(__HYPERVISOR_hvm_op, command, (unsigned long)p);
+  *value = p->value;
+  return r;
+}
+
+/* What a toolstack does to a new domain by other hypercalls. */
+static void other_hypercall_rows(domid_t made) {
+  about("memory_op/of-another");
+  struct xen_memory_domain d = {.domid = made};
+  row(memory_call(XENMEM_current_reservation, &d, sizeof d), "current_reservation");
+  row(memory_call(XENMEM_maximum_reservation, &d, sizeof d), "maximum_reservation");
+  row(memory_call(XENMEM_maximum_gpfn, &d, sizeof d), "maximum_gpfn");
+  struct xen_memory_reservation claim = {.nr_extents = 1, .domid = made};
+  row(memory_call(XENMEM_claim_pages, &claim, sizeof claim), "claim-less-than-it-has");
+  claim.nr_extents = 20;
+  row(memory_call(XENMEM_claim_pages, &claim, sizeof claim), "claim-more-than-its-limit");
+  claim.nr_extents = 0;
+  row(memory_call(XENMEM_claim_pages, &claim, sizeof claim), "claim-nothing");
+  struct xen_foreign_memory_map map = {.domid = made, .map = {.nr_entries = 1}};
+  map.map.buffer.p = buffer + 4096;
+  row(memory_call(XENMEM_set_memory_map, &map, sizeof map), "set_memory_map");
+  map.map.nr_entries = 1000;
+  row(memory_call(XENMEM_set_memory_map, &map, sizeof map), "set_memory_map-1000");
+  xen_pod_target_t pod = {.domid = made};
+  row(memory_call(XENMEM_get_pod_target, &pod, sizeof pod), "get_pod_target");
+  pod.target_pages = 1000;
+  row(memory_call(XENMEM_set_pod_target, &pod, sizeof pod), "set_pod_target-beyond-the-limit");
+  struct xen_remove_from_physmap remove = {.domid = made, .gpfn = 3};
+  row(memory_call(XENMEM_remove_from_physmap, &remove, sizeof remove), "remove_from_physmap");
+  row(memory_call(XENMEM_remove_from_physmap, &remove, sizeof remove), "remove_from_physmap-again");
+  about("hvm_op/of-another");
+  static const struct {
+    uint32_t index;
+    const char* name;
+  } parameters[] = {{HVM_PARAM_STORE_PFN, "store_pfn"},
+                    {HVM_PARAM_STORE_EVTCHN, "store_evtchn"},
+                    {HVM_PARAM_CONSOLE_PFN, "console_pfn"},
+                    {HVM_PARAM_IOREQ_SERVER_PFN, "ioreq_server_pfn"},
+                    {HVM_PARAM_TRIPLE_FAULT_REASON, "triple_fault_reason"},
+                    {HVM_PARAM_TIMER_MODE, "timer_mode"},
+                    {HVM_PARAM_VIRIDIAN, "viridian"},
+                    {HVM_PARAM_DM_DOMAIN, "dm_domain"}};
+  for (unsigned i = 0; i < sizeof parameters / sizeof *parameters; ++i) {
+    uint64_t value = 1;
+    row(parameter(HVMOP_set_param, made, parameters[i].index, &value), parameters[i].name);
+    value = 77;
+    long r = parameter(HVMOP_get_param, made, parameters[i].index, &value);
+    row_value(r, value, "and-back");
+  }
+  about("event_channel_op/of-another");
+  struct evtchn_alloc_unbound* a = (struct evtchn_alloc_unbound*)buffer;
+  *a = (struct evtchn_alloc_unbound){.dom = made, .remote_dom = 0};
+  long r = control_call(__HYPERVISOR_event_channel_op, EVTCHNOP_alloc_unbound, (unsigned long)a);
+  row_value(r, a->port, "alloc_unbound");
+  struct evtchn_status* s = (struct evtchn_status*)buffer;
+  *s = (struct evtchn_status){.dom = made, .port = 1};
+  r = control_call(__HYPERVISOR_event_channel_op, EVTCHNOP_status, (unsigned long)s);
+  row_value(r, s->status, "status");
+  struct evtchn_reset* reset = (struct evtchn_reset*)buffer;
+  reset->dom = made;
+  row(control_call(__HYPERVISOR_event_channel_op, EVTCHNOP_reset, (unsigned long)reset), "reset");
+  *s = (struct evtchn_status){.dom = made, .port = 1};
+  r = control_call(__HYPERVISOR_event_channel_op, EVTCHNOP_status, (unsigned long)s);
+  row_value(r, s->status, "status-after-that");
+  about("sched_op/of-another");
+  struct sched_remote_shutdown* shutdown = (struct sched_remote_shutdown*)buffer;
+  *shutdown = (struct sched_remote_shutdown){.domain_id = made, .reason = SHUTDOWN_watchdog};
+  row(control_call(__HYPERVISOR_sched_op, SCHEDOP_remote_shutdown, (unsigned long)shutdown), "remote_shutdown");
+  PLAIN(XEN_DOMCTL_getdomaininfo, made);
+  row(op->u.getdomaininfo.flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask, "reason");
+  row(PLAIN(XEN_DOMCTL_soft_reset, made), "soft_reset");
+  PLAIN(XEN_DOMCTL_getdomaininfo, made);
+  row((op->u.getdomaininfo.flags & XEN_DOMINF_shutdown) != 0, "shut-down-then");
+  about("domctl/createdomain");
+}
+
 static void creation_rows(void) {
   row(CREATE(0, (void)0), "good");
   domid_t made = op->domain;
@@ -539,8 +646,9 @@ static void creation_rows(void) {
             op->u.cpu_policy.leaves.p = (void*)buffer);
   for (uint32_t i = 0; i < leaves; ++i)
     if (leaf[i].leaf == 1) row(leaf[i].c >> 23 & 1, "popcnt");
+  other_hypercall_rows(made);
   row(PLAIN(XEN_DOMCTL_unpausedomain, made), "unpause");
-  row(SET(leaves), "set_cpu_policy-afterwards");
+  row(SET(1), "set_cpu_policy-afterwards");
   row(PLAIN(XEN_DOMCTL_destroydomain, made), "destroy");
   row(PLAIN(XEN_DOMCTL_pausedomain, made), "and-it-is-gone");
   row(CREATE(5000, (void)0), "by-number");
@@ -553,6 +661,7 @@ void domctl_rows(void) {
   op = control_memory(sizeof *op);
   buffer = control_memory(kBuffer);
   life_rows(); /* leaves the domain paused once */
+  debugger_rows();
   scheduler_rows();
   affinity_rows();
   vcpu_rows();

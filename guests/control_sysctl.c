@@ -219,6 +219,12 @@ static void other_rows(void) {
       "page_offline-backwards");
   row(SYSCTL(XEN_SYSCTL_get_pmstat, s->u.get_pmstat.cpuid = 999), "get_pmstat-999");
   row(SYSCTL(XEN_SYSCTL_pm_op, s->u.pm_op.cpuid = 999), "pm_op-999");
+  row(SYSCTL(XEN_SYSCTL_get_pmstat, s->u.get_pmstat.type = 0x11), "get_pmstat-px");
+  row(SYSCTL(XEN_SYSCTL_get_pmstat, s->u.get_pmstat.type = 0x70), "get_pmstat-70");
+  row(SYSCTL(XEN_SYSCTL_livepatch_op, s->u.livepatch.cmd = 99), "livepatch_op-99");
+  row(SYSCTL(XEN_SYSCTL_cpu_hotplug, s->u.cpu_hotplug.cpu = 999;
+             s->u.cpu_hotplug.op = XEN_SYSCTL_CPU_HOTPLUG_OFFLINE),
+      "cpu_hotplug-offline-999");
   row(SYSCTL(XEN_SYSCTL_cpu_hotplug, s->u.cpu_hotplug.op = 99), "cpu_hotplug-99");
   row(SYSCTL(XEN_SYSCTL_cpu_hotplug, s->u.cpu_hotplug.op = XEN_SYSCTL_CPU_HOTPLUG_SMT_ENABLE), "smt");
   row(SYSCTL(99, (void)0), "99");
@@ -323,6 +329,10 @@ void platform_rows(void) {
   row(PLATFORM(XENPF_platform_quirk, p->u.platform_quirk.quirk_id = 99), "platform_quirk-99");
   row(PLATFORM(XENPF_platform_quirk, p->u.platform_quirk.quirk_id = QUIRK_IOAPIC_GOOD_REGSEL),
       "platform_quirk-good-regsel");
+  row(PLATFORM(XENPF_enter_acpi_sleep, p->u.enter_acpi_sleep.flags = 0x100), "enter_acpi_sleep-flags");
+  row(PLATFORM(XENPF_microcode_update, (void)0), "microcode_update-nothing");
+  row(PLATFORM(XENPF_mem_hotadd, (void)0), "mem_hotadd-nothing");
+  row(PLATFORM(XENPF_core_parking, p->u.core_parking.type = XEN_CORE_PARKING_SET), "core_parking-set-0");
   row(PLATFORM(XENPF_get_symbol, p->u.symdata.symnum = 0xffffffff), "get_symbol-ffffffff");
   row(PLATFORM(99, (void)0), "99");
   clear(p, sizeof *p);

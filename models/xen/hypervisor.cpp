@@ -59,6 +59,10 @@ void describe(HypervisorConfig& c, config::Visitor& v) {
   v(c.path_cost, {"path_cost", "", "what Xen's own code costs", "docs/costs.md"});
 }
 
+std::string command_line(const HypervisorConfig& c) {
+  return "dom0_mem=" + std::to_string(c.dom0_memory >> 20) + "M sched=" + c.scheduler + " ";
+}
+
 Hypervisor::Hypervisor(const HypervisorConfig& cfg, memory::PhysicalMemory& mem,
                        std::vector<std::unique_ptr<cpu::Pcpu>>& cpus, trace::Tracer& t, std::uint64_t seed)
     : config(cfg),

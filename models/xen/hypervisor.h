@@ -70,6 +70,8 @@ struct HypervisorConfig {
   PathCostConfig path_cost;
 };
 void describe(HypervisorConfig& c, config::Visitor& v);
+// What it would be on Xen's command line.
+std::string command_line(const HypervisorConfig& c);
 
 struct Arguments;
 class Sharing;

@@ -12,7 +12,7 @@ import unittest
 from reference_table import differences, expected, table
 from runner import MACHINE, XensimTest
 
-ROW = re.compile(r"(domctl|sysctl|platform_op)/")
+ROW = re.compile(r"(domctl|sysctl|platform_op|memory_op|hvm_op|event_channel_op|sched_op)/")
 
 
 class Control(XensimTest):

@@ -23,10 +23,6 @@ std::string hw_caps(const cpu::CpuidPolicy& p) {
   return o.text();
 }
 
-std::string command_line(const xen::HypervisorConfig& c) {
-  return "dom0_mem=" + std::to_string(c.dom0_memory >> 20) + "M sched=" + c.scheduler + " ";
-}
-
 std::vector<Line> lines(const Context& c) {
   const xen::Hypervisor& hv = c.toolstack.hypervisor;
   const std::uint64_t khz = hv.tsc_hz / 1000;
@@ -65,7 +61,7 @@ std::vector<Line> version_lines(const Context& c) {
           {"xen_pagesize", "4096"},
           {"platform_params", "virt_start=0xffff800000000000"},
           {"xen_changeset", ""},
-          {"xen_commandline", command_line(hv.config)},
+          {"xen_commandline", xen::command_line(hv.config)},
           {"cc_compiler", "gcc"},
           {"cc_compile_by", "xensim"},
           {"cc_compile_domain", "modelled"},

@@ -114,6 +114,7 @@ struct Domain {
 
   // What domctls set and tell.
   bool vcpus_made = true;          // XEN_DOMCTL_max_vcpus; until then nobody sees its vCPUs
+  std::uint64_t relinquished = 0;  // pages that a XEN_DOMCTL_destroydomain under way has dealt with
   bool creation_finished = false;  // it has been unpaused once
   bool debugger_attached = false;
   std::uint32_t suspend_port = 0;  // XEN_DOMCTL_subscribe

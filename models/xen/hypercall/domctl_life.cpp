@@ -12,6 +12,7 @@ namespace xensim::xen {
 namespace {
 
 constexpr unsigned kMostVcpus = 128;  // HVM_MAX_VCPUS
+constexpr std::uint64_t kPagesPerStretch = 512;
 
 // sanitise_domain_config, arch_sanitise_domain_config and what domain_create finds out: this Xen has neither PV
 // guests, nor shadow paging, IOMMU, nested virtualisation, vPMU and vmtrace.
@@ -48,19 +49,24 @@ long create(ControlCall& c, xen_domctl& op) {
     return -kEexist;
   if (const long r = check_creation(c.hv, from)) return r;
   const grant::Config& most = c.hv.config.grants;
-  DomainParametersForCreate p;
-  p.name = "domain-" + std::to_string(domid);
-  p.vcpus = 0;
-  p.max_vcpus = from.max_vcpus;
-  p.max_evtchn_port = std::min<std::uint32_t>(from.max_evtchn_port, 0x7fffffff);
-  p.grants.max_frames = from.max_grant_frames < 0 ? most.max_frames : static_cast<unsigned>(from.max_grant_frames);
-  p.grants.max_maptrack_frames =
+  DomainParametersForCreate parameters;
+  parameters.name = "domain-" + std::to_string(domid);
+  parameters.vcpus = 0;
+  parameters.max_vcpus = from.max_vcpus;
+  parameters.max_evtchn_port = std::min<std::uint32_t>(from.max_evtchn_port, 0x7fffffff);
+  parameters.grants.max_frames =
+      from.max_grant_frames < 0 ? most.max_frames : static_cast<unsigned>(from.max_grant_frames);
+  parameters.grants.max_maptrack_frames =
       from.max_maptrack_frames < 0 ? most.max_maptrack_frames : static_cast<unsigned>(from.max_maptrack_frames);
-  p.grants.max_version = from.grant_opts & XEN_DOMCTL_GRANT_version_mask;
+  parameters.grants.max_version = from.grant_opts & XEN_DOMCTL_GRANT_version_mask;
   // Its pages of Xen's: paging pool, VMCSs, shared info, grants.
-  const std::uint64_t need = paging_pages(p.max_vcpus, 0) + 2 * p.max_vcpus + 64;
+  const std::uint64_t need = paging_pages(parameters.max_vcpus, 0) + 2 * parameters.max_vcpus + 64;
   if (c.hv.heap.free_pages() < need + c.hv.frames.claimed()) return -kEnomem;
-  Domain& d = c.hv.create_domain(domid, DomainKind::kPvh, p);
+  Domain& d = c.hv.create_domain(domid, DomainKind::kPvh, parameters);
+  // The pages of its pool, and those of Xen's that are zeroed.
+  cpu::Pcpu& p = *c.hv.here().pcpu;
+  c.hv.cost.charge_many(p, Path::kPopulateFrame, d.p2m->table_limit);
+  c.hv.cost.charge_many(p, Path::kScrubPage, d.xen_pages.size());
   d.vcpus_made = false;
   d.role.xenstore = from.flags & XEN_DOMCTL_CDF_xs_domain;
   std::copy(std::begin(from.handle), std::end(from.handle), d.uuid.begin());
@@ -79,6 +85,12 @@ long destroy(ControlCall& c, Domain& d) {
   if (&d == &c.caller()) return -kEinval;
   if (d.kind != DomainKind::kPvh) return -kEperm;  // the model of dom0 outlives the run, unlike Xen's
   if (!c.hold_still(d)) return 0;
+  // Its memory goes a stretch at a time, as in Xen.
+  const std::uint64_t pages = c.hv.frames.totals(d.domid).pages;
+  const std::uint64_t stretch = std::min(pages - std::min(pages, d.relinquished), kPagesPerStretch);
+  c.hv.cost.charge_many(*c.hv.here().pcpu, Path::kReleasePage, stretch);
+  d.relinquished += stretch;
+  if (d.relinquished < pages) return c.repeat();
   c.vcpu.holds_still = DOMID_INVALID;
   c.hv.destroy_domain(d.domid);
   return 0;

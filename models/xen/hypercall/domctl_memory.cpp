@@ -37,6 +37,8 @@ long pool_size(ControlCall& c, Domain& d, xen_domctl_paging_mempool& op, bool se
   }
   const std::uint64_t pages = op.size >> kPageShift;
   if ((op.size & kPageMask) || pages >> 32) return -kEinval;
+  const std::uint64_t now = d.p2m->table_limit, change = pages > now ? pages - now : now - pages;
+  c.hv.cost.charge_many(*c.hv.here().pcpu, Path::kPopulateFrame, std::min(change, kPoolPagesPerStretch));
   const long r = d.p2m->resize_pool(pages, kPoolPagesPerStretch);
   return r == -kErestart ? c.repeat() : r;
 }

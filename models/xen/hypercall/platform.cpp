@@ -129,6 +129,8 @@ long operate(ControlCall& c, xen_platform_op& op, bool wide) {
                  : -kEinval;
     case XENPF_firmware_info:
       return firmware_info(c, op.u.firmware_info);
+    case XENPF_enter_acpi_sleep:
+      return op.u.enter_acpi_sleep.flags & ~std::uint32_t{XENPF_ACPI_SLEEP_EXTENDED} ? -kEinval : -kEopnotsupp;
     case XENPF_set_processor_pminfo:
       return -kEinval;  // of a processor that ACPI knows
     case XENPF_get_cpuinfo:

@@ -135,8 +135,12 @@ long operate(ControlCall& c, xen_sysctl& op) {
       return scheduler(c, op.u.scheduler_op);
     case XEN_SYSCTL_cpupool_op:
       return cpupool(c, op.u.cpupool_op);
-    case XEN_SYSCTL_coverage_op:  // builds without it say so
     case XEN_SYSCTL_cpu_hotplug:
+      if (op.u.cpu_hotplug.op > XEN_SYSCTL_CPU_HOTPLUG_OFFLINE) return -kEopnotsupp;
+      if (op.u.cpu_hotplug.cpu >= c.hv.pcpus.size()) return -kEinval;
+      return op.u.cpu_hotplug.op == XEN_SYSCTL_CPU_HOTPLUG_ONLINE ? -kEexist : -kEopnotsupp;
+    case XEN_SYSCTL_coverage_op:  // builds without them say so
+    case XEN_SYSCTL_livepatch_op:
       return -kEopnotsupp;
     case XEN_SYSCTL_page_offline_op:
       return op.u.page_offline.end < op.u.page_offline.start ? -kEinval : -kEopnotsupp;

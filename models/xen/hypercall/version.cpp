@@ -48,9 +48,10 @@ long Hypervisor::do_xen_version(Vcpu& v, const Arguments& args) {
     case XENVER_guest_handle:
       return put(v.domain.uuid);
     case XENVER_commandline:
+      if (v.domain.role.control) return put(padded<1024>(command_line(config)));
       return put(padded<9>("<denied>"));
     case XENVER_build_id:
-      return -kEperm;
+      return v.domain.role.control ? -kEnodata : -kEperm;
     default:
       return -kEnosys;
   }
