@@ -84,7 +84,8 @@ class Hosts(XensimTest):
         result = self.run_scenario(scenario=path)
         self.assert_ok(result)
         for host in "ab":
-            self.assertEqual(json.loads(result.read(host + "/stats.json"))["stats"]["time_ns"], 20_000_000)
+            # A path of Xen's that is under way at the limit is gone through.
+            self.assertAlmostEqual(json.loads(result.read(host + "/stats.json"))["stats"]["time_ns"], 20_000_000, delta=10_000)
 
     def test_set_reaches_one_host_or_all(self):
         path = self.two([self.timer("web")], [self.timer("db")], until="5ms")
