@@ -13,12 +13,22 @@ find_library(ZYDIS_LIBRARY Zydis REQUIRED)
 find_library(ZYCORE_LIBRARY Zycore)
 find_library(ZSTD_LIBRARY zstd REQUIRED)
 find_library(XXHASH_LIBRARY xxhash REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(BZip2 REQUIRED)
+find_package(LibLZMA REQUIRED)
+find_library(LZ4_LIBRARY lz4 REQUIRED)
+find_library(LZO_LIBRARY lzo2 REQUIRED)
 find_library(EDIT_LIBRARY edit REQUIRED)
 find_path(XEN_INCLUDE_DIR xen/xen.h REQUIRED)
 find_path(VALIJSON_INCLUDE_DIR valijson/validator.hpp REQUIRED)
 
 add_library(xensim_zydis INTERFACE)
 target_link_libraries(xensim_zydis INTERFACE ${ZYDIS_LIBRARY})
+
+# What a Linux kernel image may be packed with.
+add_library(xensim_compression INTERFACE)
+target_link_libraries(xensim_compression INTERFACE
+  ZLIB::ZLIB BZip2::BZip2 LibLZMA::LibLZMA ${LZ4_LIBRARY} ${LZO_LIBRARY} ${ZSTD_LIBRARY})
 
 # Debian builds SystemC as C++17; its headers pin the ABI to the language version unless told otherwise.
 add_library(xensim_systemc INTERFACE)

@@ -107,6 +107,7 @@ struct Msrs {
   std::uint64_t tsc_adjust = 0;
   std::uint64_t debugctl = 0;
   std::uint64_t misc_enable = 1;  // fast strings
+  std::uint64_t mcg_status = 0;
   std::uint64_t mtrr_def_type = 0x806;
   std::array<std::uint64_t, 11> mtrr_fixed{};
   std::array<std::uint64_t, 16> mtrr_variable{};

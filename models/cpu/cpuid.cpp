@@ -30,10 +30,10 @@ constexpr std::uint32_t kSignature = 0x00050654;
 constexpr std::uint32_t k1Ecx =
     set_bits({5 /* VMX */, 13 /* CX16 */, 17 /* PCID */, 21 /* x2APIC */, 22 /* MOVBE */, 23 /* POPCNT */,
               24 /* TSC-deadline */, 30 /* RDRAND */});
-constexpr std::uint32_t k1Edx =
-    set_bits({0 /* FPU */, 2 /* DE */, 3 /* PSE */, 4 /* TSC */, 5 /* MSR */, 6 /* PAE */, 8 /* CX8 */,
-              9 /* APIC */, 11 /* SEP */, 12 /* MTRR */, 13 /* PGE */, 15 /* CMOV */, 16 /* PAT */,
-              17 /* PSE-36 */, 19 /* CLFSH */, 23 /* MMX */, 24 /* FXSR */, 25 /* SSE */, 26 /* SSE2 */});
+constexpr std::uint32_t k1Edx = set_bits(
+    {0 /* FPU */,  2 /* DE */,      3 /* PSE */,    4 /* TSC */,   5 /* MSR */,   6 /* PAE */,  7 /* MCE */,
+     8 /* CX8 */,  9 /* APIC */,    11 /* SEP */,   12 /* MTRR */, 13 /* PGE */,  14 /* MCA */, 15 /* CMOV */,
+     16 /* PAT */, 17 /* PSE-36 */, 19 /* CLFSH */, 23 /* MMX */,  24 /* FXSR */, 25 /* SSE */, 26 /* SSE2 */});
 constexpr std::uint32_t k7Ebx =
     set_bits({0 /* FSGSBASE */, 1 /* TSC_ADJUST */, 3 /* BMI1 */, 7 /* SMEP */, 8 /* BMI2 */, 9 /* ERMS */,
               10 /* INVPCID */, 18 /* RDSEED */, 20 /* SMAP */, 23 /* CLFLUSHOPT */, 24 /* CLWB */});

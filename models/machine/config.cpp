@@ -407,14 +407,18 @@ dom0::DomainSpec check_domain(const ScenarioConfig& scenario, const DomainFile& 
     throw UserError(f.file, "name = \"" + d.name + "\" cannot name a domain",
                     "use letters, digits, \"-\", \"_\" and \".\"");
   if (d.memory_mib < 1) throw UserError(f.file, "memory is missing or 0", "give memory in MiB");
+  if (d.maxvcpus > 128)
+    throw UserError(f.file, "maxvcpus = " + std::to_string(d.maxvcpus) + " is above 128", "lower it");
   xen::BuildRequest request;
   request.place = f.file;
   request.kernel_name = d.kernel;
-  request.kernel = load_image(d.kernel);
-  if (!d.ramdisk.empty()) request.ramdisk = load_image(d.ramdisk);
+  request.kernel = xen::unpack_kernel(d.kernel, load_image(d.kernel));
+  if (!d.ramdisk.empty()) request.ramdisk = xen::unpack_ramdisk(d.ramdisk, load_image(d.ramdisk));
   request.command_line = d.cmdline;
   request.memory_mib = d.memory_mib;
   request.max_memory_mib = d.maxmem_mib;
+  request.vcpus = d.vcpus;
+  request.max_vcpus = d.maxvcpus;
   spec.plan = xen::plan_pvh(request);
   spec.name = d.name;
   spec.control = f.role == DomainRole::kControl;
@@ -422,8 +426,6 @@ dom0::DomainSpec check_domain(const ScenarioConfig& scenario, const DomainFile& 
   spec.parameters.name = d.name;
   spec.parameters.vcpus = d.vcpus;
   spec.parameters.max_vcpus = d.maxvcpus;
-  if (d.maxvcpus > 128)
-    throw UserError(f.file, "maxvcpus = " + std::to_string(d.maxvcpus) + " is above 128", "lower it");
   spec.parameters.scheduling = {d.cpu_weight, d.cap};
   spec.parameters.max_pages = spec.plan.max_pages;
   spec.parameters.ram_pages = std::max(d.memory_mib, d.maxmem_mib) << 8;

@@ -356,12 +356,14 @@ void Hypervisor::load_context(PcpuState& c, Vcpu& v) {
   cpu::Core& core = c.pcpu->core;
   core.st = v.context.st;
   core.st.gpr[cpu::kZeroReg] = 0;
-  if (v.vmcs_pcpu != static_cast<int>(c.pcpu->index) && v.vmcs_pcpu >= 0) {
-    // Xen clears the VMCS on the pCPU it was active on (an IPI there, vmx_clear_vmcs) before it loads it here.
-    expects(pcpus[static_cast<unsigned>(v.vmcs_pcpu)].pcpu->core.vmx.vmclear(v.vmcs).ok());
+  if (v.vmcs_pcpu != static_cast<int>(c.pcpu->index)) {
+    // Xen clears the VMCS on the pCPU it was active on (an IPI there, vmx_clear_vmcs) before it loads it here, and
+    // gives the vCPU a new VPID (hvm_asid_flush_vcpu): translations from its last time here are out of date.
+    if (v.vmcs_pcpu >= 0) expects(pcpus[static_cast<unsigned>(v.vmcs_pcpu)].pcpu->core.vmx.vmclear(v.vmcs).ok());
     v.vmcs_launched = false;
+    core.mmu.invvpid(1, v.vpid, LinearAddr(0));
+    v.vmcs_pcpu = static_cast<int>(c.pcpu->index);
   }
-  v.vmcs_pcpu = static_cast<int>(c.pcpu->index);
   expects(core.vmx.vmptrld(v.vmcs).ok());
   c.loaded = &v;
   v.context_saved = false;

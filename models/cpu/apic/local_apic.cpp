@@ -47,6 +47,9 @@ constexpr unsigned kModeFixed = 0, kModeNmi = 4, kModeExtInt = 7;
 constexpr std::array<std::uint32_t, LocalApic::kLvtCount> kLvtBits = {0x700ff, 0x107ff, 0x107ff, 0x1a7ff,
                                                                       0x1a7ff, 0x100ff, 0x107ff};
 
+// Delivery status of all entries, and the remote IRR of LINT0 and LINT1: read-only, not reserved.
+constexpr std::uint32_t kLvtReadOnly = 1 << 12, kLintReadOnly = 1 << 14;
+
 constexpr unsigned delivery_mode(std::uint32_t lvt) { return (lvt >> 8) & 7; }
 
 bool test(const std::array<std::uint64_t, 4>& set, std::uint8_t v) { return (set[v >> 6] >> (v & 63)) & 1; }
@@ -184,7 +187,7 @@ bool LocalApic::msr_write(std::uint32_t index, std::uint64_t value, Cycles now) 
       allowed = 0xb;
       break;
     case kLvtCmci:
-      allowed = kLvtBits[kCmci];
+      allowed = kLvtBits[kCmci] | kLvtReadOnly;
       break;
     case kSelfIpi:
       if (!only(0xff)) return false;
@@ -192,7 +195,8 @@ bool LocalApic::msr_write(std::uint32_t index, std::uint64_t value, Cycles now) 
       return true;
     default:
       if (reg < kLvt || reg > kLvtLast) return false;
-      allowed = kLvtBits[reg - kLvt];
+      allowed = kLvtBits[reg - kLvt] | kLvtReadOnly;
+      if (reg - kLvt == kLint0 || reg - kLvt == kLint1) allowed |= kLintReadOnly;
   }
   return only(allowed) && write_register(reg, low, now);
 }

@@ -52,6 +52,7 @@ bool write_address(Core& core, std::uint32_t, std::uint64_t v) {
 
 bool has_tsc(const Core& c) { return c.cpuid.has_1_edx(4); }
 bool has_tsc_adjust(const Core& c) { return c.cpuid.has_7_ebx(1); }
+bool has_machine_check(const Core& c) { return c.cpuid.has_1_edx(14); }
 bool has_sep(const Core& c) { return c.cpuid.has_1_edx(11); }
 bool has_mtrr(const Core& c) { return c.cpuid.has_1_edx(12); }
 bool has_pat(const Core& c) { return c.cpuid.has_1_edx(16); }
@@ -158,11 +159,6 @@ bool read_vmx_capability(Core& core, std::uint32_t index, std::uint64_t& out) {
   return core.vmx.capability_msr(index, out);
 }
 
-// What speculation-related weaknesses the core does not have: RDCL, L1D flush on VM entry, SSB, MDS, page-size
-// change, TAA, SBDR/SSDP, FBSDP, PSDP, BHI, PBRSB, RFDS (SDM 4, table 2-2).
-constexpr std::uint64_t kArchCapabilities = 1ull << 0 | 1ull << 3 | 1ull << 4 | 1ull << 5 | 1ull << 6 | 1ull << 8 |
-                                            1ull << 13 | 1ull << 14 | 1ull << 15 | 1ull << 20 | 1ull << 24 |
-                                            1ull << 27;
 // Fast strings; execute-disable must stay available, and CPUID leaves unlimited, so those bits do not set.
 constexpr std::uint64_t kMiscEnableWritable =
     1ull << 0 | 1ull << 3 | 1ull << 7 | 1ull << 11 | 1ull << 12 | 1ull << 16;
@@ -182,6 +178,8 @@ constexpr Row kRows[] = {
     {0x174, 0x174, has_sep, read_field<&Msrs::sysenter_cs>, write_field<&Msrs::sysenter_cs, 0xffffffff>},
     {0x175, 0x175, has_sep, read_field<&Msrs::sysenter_esp>, write_address<&Msrs::sysenter_esp>},
     {0x176, 0x176, has_sep, read_field<&Msrs::sysenter_eip>, write_address<&Msrs::sysenter_eip>},
+    {0x179, 0x179, has_machine_check, always_zero, nullptr},  // IA32_MCG_CAP: no banks, as nothing fails
+    {0x17a, 0x17a, has_machine_check, read_field<&Msrs::mcg_status>, write_field<&Msrs::mcg_status, 7>},
     {0x1a0, 0x1a0, nullptr, read_field<&Msrs::misc_enable>, write_field<&Msrs::misc_enable, kMiscEnableWritable>},
     {0x1d9, 0x1d9, nullptr, read_field<&Msrs::debugctl>, write_field<&Msrs::debugctl, kDebugctlWritable>},
     {0x200, 0x200 + 2 * kVariableRanges - 1, has_mtrr, read_mtrr_variable, write_mtrr_variable},

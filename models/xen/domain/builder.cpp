@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "models/xen/domain/acpi.h"
 #include "models/xen/hypervisor.h"
 #include "models/xen/mm/allocation.h"
 #include "sim/base/bits.h"
@@ -16,10 +17,14 @@ namespace {
 constexpr std::uint64_t kMmioHole = 0xfc000000, kFourGib = 0x100000000;
 // What libxl lets a domain have beyond its memory (LIBXL_MAXMEM_CONSTANT): the special pages, and a little more.
 constexpr std::uint64_t kSlackPages = 256;
-constexpr std::uint32_t kE820Ram = 1, kE820Reserved = 2;
+constexpr std::uint32_t kE820Ram = 1, kE820Reserved = 2, kE820Acpi = 3;
 
 std::shared_ptr<std::vector<std::uint8_t>> make_bytes(std::size_t n) {
   return std::make_shared<std::vector<std::uint8_t>>(n);
+}
+
+void load(BuildPlan& plan, std::uint64_t address, const Bytes& bytes) {
+  plan.ranges.push_back({address, bytes, 0, bytes->size(), bytes->size()});
 }
 
 }  // namespace
@@ -41,7 +46,11 @@ BuildPlan plan_pvh(const BuildRequest& r) {
   std::uint64_t at = align_up(image.end, kPageSize);
   const std::uint64_t info = at;
   const std::uint64_t command_line_size = align_up(r.command_line.size() + 1, 8);
+  AcpiTables acpi =
+      make_acpi_tables(r.vcpus, r.max_vcpus, image.guest_os == "linux" && !image.linux_rsdp_unrestricted);
   plan.memory_map.push_back({0, plan.low_memory_end, kE820Ram});
+  plan.memory_map.push_back({kAcpiInfo, acpi.end - kAcpiInfo, kE820Acpi});
+  plan.acpi_pages = align_up(acpi.end - kAcpiInfo, kPageSize) >> kPageShift;
   plan.memory_map.push_back({address_of(Gfn(kSpecialPagesBase)).value, kSpecialPages * kPageSize, kE820Reserved});
   if (plan.high_memory_end != 0) plan.memory_map.push_back({kFourGib, plan.high_memory_end - kFourGib, kE820Ram});
 
@@ -69,6 +78,7 @@ BuildPlan plan_pvh(const BuildRequest& r) {
   si.nr_modules = r.ramdisk ? 1 : 0;
   si.modlist_paddr = r.ramdisk ? modules : 0;
   si.cmdline_paddr = command_line;
+  si.rsdp_paddr = acpi.rsdp_address;
   si.memmap_paddr = memory_map;
   si.memmap_entries = static_cast<std::uint32_t>(plan.memory_map.size());
   put(info, &si, sizeof si);
@@ -87,8 +97,11 @@ BuildPlan plan_pvh(const BuildRequest& r) {
     put(memory_map + i * sizeof e, &e, sizeof e);
   }
   plan.start_info = info;
-  plan.ranges.push_back({info, bytes, 0, bytes->size(), bytes->size()});
-  if (r.ramdisk) plan.ranges.push_back({ramdisk, r.ramdisk, 0, r.ramdisk->size(), r.ramdisk->size()});
+  load(plan, info, bytes);
+  if (r.ramdisk) load(plan, ramdisk, r.ramdisk);
+  load(plan, acpi.tables_address(), std::make_shared<std::vector<std::uint8_t>>(std::move(acpi.tables)));
+  load(plan, kAcpiInfo, std::make_shared<std::vector<std::uint8_t>>(std::move(acpi.info)));
+  load(plan, acpi.rsdp_address, std::make_shared<std::vector<std::uint8_t>>(std::move(acpi.rsdp)));
   return plan;
 }
 
@@ -112,6 +125,7 @@ std::vector<Extent> extents_of(const BuildPlan& plan, bool use_1gb, bool use_2mb
   fill(0, plan.low_memory_end >> kPageShift);
   if (plan.high_memory_end != 0) fill(kFourGib >> kPageShift, plan.high_memory_end >> kPageShift);
   for (std::uint64_t i = 0; i < kSpecialPages; ++i) out.push_back({kSpecialPagesBase + i, 0, false});
+  for (std::uint64_t i = 0; i < plan.acpi_pages; ++i) out.push_back({(kAcpiInfo >> kPageShift) + i, 0, false});
   return out;
 }
 

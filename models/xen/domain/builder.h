@@ -12,12 +12,11 @@
 #include "models/cpu/arch_state.h"
 #include "models/xen/domain/domain.h"
 #include "models/xen/domain/elf.h"
+#include "models/xen/domain/kernel_image.h"
 
 namespace xensim::xen {
 
 class Hypervisor;
-
-using Bytes = std::shared_ptr<const std::vector<std::uint8_t>>;
 
 struct BuildRequest {
   std::string place;  // for messages: the domain file
@@ -26,6 +25,7 @@ struct BuildRequest {
   Bytes ramdisk;  // null: none
   std::string command_line;
   std::uint64_t memory_mib = 0, max_memory_mib = 0;
+  unsigned vcpus = 1, max_vcpus = 1;  // from the start, and at most: for ACPI's tables
 };
 
 struct LoadedRange {
@@ -40,6 +40,7 @@ struct BuildPlan {
   std::vector<E820Entry> memory_map;
   std::uint64_t low_memory_end = 0, high_memory_end = 0;  // RAM is [0, low) and [4 GiB, high) if high is not 0
   std::uint64_t entry = 0, start_info = 0;
+  std::uint64_t acpi_pages = 0;    // from kAcpiInfo on
   std::uint64_t pages = 0;         // of RAM in the memory map: maxmem
   std::uint64_t target_pages = 0;  // of RAM that it gets: memory; less than pages: populate-on-demand
   std::uint64_t max_pages = 0;     // that it may have

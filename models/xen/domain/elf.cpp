@@ -13,6 +13,8 @@ namespace xensim::xen {
 
 namespace {
 
+constexpr std::uint32_t kLongestGuestOs = 15;  // that libelf keeps
+
 class Reader {
  public:
   Reader(const std::string& name, std::span<const std::uint8_t> file) : name_(name), file_(file) {}
@@ -65,6 +67,9 @@ void read_notes(const Reader& in, std::uint64_t offset, std::uint64_t size, ElfI
       if (type == XEN_ELFNOTE_PHYS32_ENTRY) {
         image.phys32_entry = value();
         found = true;
+      } else if (type == XEN_ELFNOTE_GUEST_OS) {
+        const auto* text = reinterpret_cast<const char*>(in.file().data() + desc);
+        image.guest_os.assign(text, strnlen(text, std::min(desc_size, kLongestGuestOs)));
       } else if (type == XEN_ELFNOTE_MOD_START_PFN) {
         image.modules_start_pfn = true;
       } else if (type == XEN_ELFNOTE_SUPPORTED_FEATURES) {

@@ -20,6 +20,7 @@ struct ElfImage {
   std::uint64_t phys32_entry = 0;
   std::uint64_t end = 0;  // one past the last byte of any segment
   bool linux_rsdp_unrestricted = false;
+  std::string guest_os;            // XEN_ELFNOTE_GUEST_OS
   bool modules_start_pfn = false;  // XEN_ELFNOTE_MOD_START_PFN
 };
 

@@ -19,6 +19,7 @@
 #include "models/xen/public.h"
 #include "models/xen/sched/policy.h"
 #include "models/xen/timer.h"
+#include "models/xen/vmexit/vmce.h"
 #include "sim/base/types.h"
 #include "sim/trace/record.h"
 
@@ -137,6 +138,7 @@ struct Vcpu {
   std::uint64_t tsc_offset = 0;  // added to the TSC by the hardware
   std::uint64_t tsc_adjust = 0;  // IA32_TSC_ADJUST
   GuestContext context;
+  Vmce vmce;
   VlapicBus vlapic_bus;
   cpu::LocalApic vlapic;
   // The run of hardware's own interruption info that an exit left to be injected again.

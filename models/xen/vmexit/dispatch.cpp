@@ -8,6 +8,9 @@ namespace xensim::xen {
 using F = cpu::VmcsField;
 using R = cpu::ExitReason;
 
+// CPUID leaves above this one Xen 4.17 does not know, and hides from guests (CPUID_GUEST_NR_BASIC).
+constexpr std::uint32_t kLastGuestLeaf = 0xd;
+
 void Hypervisor::advance_rip(PcpuState& c) {
   cpu::Vmx& vmx = c.pcpu->core.vmx;
   vmx.write(F::kGuestRip, vmx.read(F::kGuestRip) + c.pcpu->core.vm_exit.instruction_length);
@@ -214,6 +217,9 @@ cpu::CpuidPolicy Hypervisor::guest_policy(const Domain&) const {
   r.ecx &= ~(1u << 5 | 1u << 3);
   policy.set(1, 0, r);
   for (const std::uint32_t leaf : {5u, 6u, 9u, 0xau}) policy.set(leaf, 0, {});
+  cpu::CpuidRegisters first = policy.query(0, 0);
+  first.eax = std::min(first.eax, kLastGuestLeaf);
+  policy.set(0, 0, first);
   return policy;
 }
 

@@ -1,4 +1,5 @@
 // RDMSR and WRMSR exits (guest_rdmsr and guest_wrmsr in Xen's arch/x86/msr.c, hvm_msr_*_intercept).
+#include "models/cpu/isa/msr.h"
 #include "models/xen/hypervisor.h"
 
 namespace xensim::xen {
@@ -32,6 +33,7 @@ bool Hypervisor::guest_rdmsr(Vcpu& v, std::uint32_t msr, std::uint64_t& value) {
   const cpu::Core& core = active_->pcpu->core;
   const cpu::Msrs& m = core.st.msr;
   if (apic_msr(msr)) return v.vlapic.msr_read(msr, guest_tsc(v, now()), value);
+  if (const auto known = v.vmce.read(msr, value)) return *known;
   if (const int i = fixed_mtrr(msr); i >= 0) {
     value = m.mtrr_fixed[static_cast<unsigned>(i)];
     return true;
@@ -58,6 +60,9 @@ bool Hypervisor::guest_rdmsr(Vcpu& v, std::uint32_t msr, std::uint64_t& value) {
     case 0x140:  // MISC_FEATURES_ENABLES
       value = 0;
       return true;
+    case 0x10a:
+      value = cpu::isa::kArchCapabilities;
+      return v.domain.cpuid.has_7_edx(29);
     case 0xfe:
       value = kMtrrCap;
       return true;  // MTRRcap: 8 variable, fixed, WC
@@ -125,6 +130,7 @@ bool Hypervisor::guest_wrmsr(Vcpu& v, std::uint32_t msr, std::uint64_t value) {
     vlapic_written(v, msr - 0x800);
     return true;
   }
+  if (const auto known = v.vmce.write(msr, value)) return *known;
   if (const int i = fixed_mtrr(msr); i >= 0) {
     for (unsigned b = 0; b < 8; ++b)
       if (!valid_memory_type(value >> (8 * b) & 0xff) || (value >> (8 * b) & 0xff) == 7) return false;

@@ -83,10 +83,12 @@ std::uint64_t Hypervisor::cr4_guest_bits(const Domain& d) const {
   using namespace cpu;
   std::uint64_t bits =
       kCr4Vme | kCr4Pvi | kCr4Tsd | kCr4De | kCr4Pse | kCr4Pae | kCr4Pge | kCr4Pce | kCr4Osfxsr | kCr4Osxmmexcpt;
+  if (d.cpuid.has_1_edx(7)) bits |= kCr4Mce;
   if (d.cpuid.has_7_ebx(0)) bits |= kCr4Fsgsbase;
   if (d.cpuid.has_1_ecx(17)) bits |= kCr4Pcide;
   if (d.cpuid.has_7_ebx(7)) bits |= kCr4Smep;
   if (d.cpuid.has_7_ebx(20)) bits |= kCr4Smap;
+  if (d.cpuid.has_7_ecx(2)) bits |= kCr4Umip;
   if (d.cpuid.has_1_ecx(26)) bits |= kCr4Osxsave;
   return bits;
 }

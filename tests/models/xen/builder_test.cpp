@@ -3,12 +3,16 @@
 #include <catch2/catch.hpp>
 #include <cstring>
 
+#include "models/xen/domain/acpi.h"
 #include "sim/base/error.h"
 #include "tests/models/xen/elf_image.h"
 #include "tests/models/xen/fixture.h"
 
 namespace xensim::xen {
 namespace {
+
+// Beyond RAM: the special pages, and ACPI's.
+constexpr std::uint64_t kOwnPages = kSpecialPages + 9;
 
 BuildRequest request(std::uint64_t memory_mib, std::size_t ramdisk = 0) {
   BuildRequest r;
@@ -21,15 +25,19 @@ BuildRequest request(std::uint64_t memory_mib, std::size_t ramdisk = 0) {
   return r;
 }
 
-TEST_CASE("Memory up to the hole is one range, and the special pages are reserved") {
+TEST_CASE("Memory up to the hole is one range, ACPI's tables and the special pages are set apart") {
   const BuildPlan plan = plan_pvh(request(64));
-  REQUIRE(plan.memory_map.size() == 2);
+  REQUIRE(plan.memory_map.size() == 3);
   CHECK(plan.memory_map[0].address == 0);
   CHECK(plan.memory_map[0].size == 64 << 20);
   CHECK(plan.memory_map[0].type == 1);
-  CHECK(plan.memory_map[1].address == 0xfeff8000);
-  CHECK(plan.memory_map[1].size == 0x8000);
-  CHECK(plan.memory_map[1].type == 2);
+  CHECK(plan.memory_map[1].address == 0xfc000000);
+  CHECK(plan.memory_map[1].size == 0x8040);
+  CHECK(plan.memory_map[1].type == 3);
+  CHECK(plan.acpi_pages == 9);
+  CHECK(plan.memory_map[2].address == 0xfeff8000);
+  CHECK(plan.memory_map[2].size == 0x8000);
+  CHECK(plan.memory_map[2].type == 2);
   CHECK(plan.high_memory_end == 0);
   CHECK(plan.pages == 16384);
 }
@@ -38,13 +46,13 @@ TEST_CASE("Memory beyond the hole goes on at 4 GiB") {
   const BuildPlan plan = plan_pvh(request(5000));
   CHECK(plan.low_memory_end == 0xfc000000);
   CHECK(plan.high_memory_end == 0x100000000 + (5000ull << 20) - 0xfc000000);
-  REQUIRE(plan.memory_map.size() == 3);
-  CHECK(plan.memory_map[2].address == 0x100000000);
+  REQUIRE(plan.memory_map.size() == 4);
+  CHECK(plan.memory_map[3].address == 0x100000000);
 }
 
 TEST_CASE("Start info, modules and memory map point to each other") {
   Bench b;
-  Domain& d = b.guest(1, 1, 64 * 256 + 8);
+  Domain& d = b.guest(1, 1, 64 * 256 + kOwnPages);
   const BuildPlan plan = plan_pvh(request(64, 5000));
   for (const Extent& e : extents_of(plan, true, true)) REQUIRE(b.hv->populate(d, Gfn(e.gfn), e.order));
   fill_pvh(*b.hv, d, plan);
@@ -63,7 +71,9 @@ TEST_CASE("Start info, modules and memory map point to each other") {
   CHECK(module.paddr % kPageSize == 0);
   CHECK(*at(module.paddr + 4999) == 0xab);
   CHECK(*at(module.paddr + 5000) == 0);
-  REQUIRE(si.memmap_entries == 2);
+  CHECK(si.rsdp_paddr == 0xfc008000);
+  CHECK(std::memcmp(at(si.rsdp_paddr), "RSD PTR ", 8) == 0);
+  REQUIRE(si.memmap_entries == 3);
   hvm_memmap_table_entry entry;
   std::memcpy(&entry, at(si.memmap_paddr), sizeof entry);
   CHECK(entry.size == 64 << 20);
@@ -89,7 +99,7 @@ TEST_CASE("Extents cover all memory once, in the largest sizes allowed") {
       std::uint64_t next = 0, pages = 0;
       unsigned largest = 0;
       for (const Extent& e : extents_of(plan, gib, mib)) {
-        if (e.gfn < kSpecialPagesBase) {
+        if (e.gfn < kAcpiInfo >> kPageShift) {
           REQUIRE(e.gfn == next);
           next = e.gfn + (std::uint64_t{1} << e.order);
         }
@@ -97,7 +107,7 @@ TEST_CASE("Extents cover all memory once, in the largest sizes allowed") {
         pages += std::uint64_t{1} << e.order;
         largest = std::max(largest, e.order);
       }
-      CHECK(pages == plan.pages + kSpecialPages);
+      CHECK(pages == plan.pages + kSpecialPages + plan.acpi_pages);
       CHECK(largest == (gib ? 18u : mib ? 9u : 0u));
     }
 }
@@ -106,7 +116,7 @@ TEST_CASE("A destroyed domain leaves every frame free") {
   Bench b;
   const std::uint64_t before = b.hv->heap.free_pages();
   for (domid_t domid = 1; domid < 4; ++domid) {
-    Domain& d = b.guest(domid, 2, 64 * 256 + 8);
+    Domain& d = b.guest(domid, 2, 64 * 256 + kOwnPages);
     const BuildPlan plan = plan_pvh(request(64));
     for (const Extent& e : extents_of(plan, domid != 2, domid != 3))
       REQUIRE(b.hv->populate(d, Gfn(e.gfn), e.order));
