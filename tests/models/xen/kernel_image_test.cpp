@@ -93,9 +93,9 @@ Vector lz4(const Vector& in) {
   for (std::size_t at = 0; at < in.size(); at += 8 << 20) {
     const std::size_t n = std::min<std::size_t>(8 << 20, in.size() - at);
     Vector block(static_cast<std::size_t>(LZ4_compressBound(static_cast<int>(n))));
-    const int packed = LZ4_compress_default(reinterpret_cast<const char*>(in.data()) + at,
-                                            reinterpret_cast<char*>(block.data()), static_cast<int>(n),
-                                            static_cast<int>(block.size()));
+    const int packed =
+        LZ4_compress_default(reinterpret_cast<const char*>(in.data()) + at, reinterpret_cast<char*>(block.data()),
+                             static_cast<int>(n), static_cast<int>(block.size()));
     REQUIRE(packed > 0);
     put32(out, static_cast<std::uint64_t>(packed));
     out.insert(out.end(), block.begin(), block.begin() + packed);
@@ -107,10 +107,10 @@ Vector lz4(const Vector& in) {
 Vector lzop(const Vector& in) {
   REQUIRE(lzo_init() == LZO_E_OK);
   Vector out = {0x89, 'L', 'Z', 'O', 0, 0x0d, 0x0a, 0x1a, 0x0a, 0x10, 0x30, 0x20, 0xa0, 0x09, 0x40, 1, 5};
-  put32(out, 0, true);                           // flags
-  for (int i = 0; i < 3; ++i) put32(out, 0);     // mode, times
-  out.insert(out.end(), {3, 'a', 'b', 'c'});     // name
-  put32(out, 0);                                 // checksum
+  put32(out, 0, true);                        // flags
+  for (int i = 0; i < 3; ++i) put32(out, 0);  // mode, times
+  out.insert(out.end(), {3, 'a', 'b', 'c'});  // name
+  put32(out, 0);                              // checksum
   Vector work(LZO1X_1_MEM_COMPRESS);
   for (std::size_t at = 0; at < in.size(); at += 256 << 10) {
     const std::size_t n = std::min<std::size_t>(256 << 10, in.size() - at);
@@ -212,9 +212,9 @@ TEST_CASE("A damaged payload is unpacked or refused, and nothing else happens") 
     INFO(name_of(p.compression));
     const Vector good = with_size(p.compression, p.pack(image), image.size());
     for (std::size_t at = 0; at < good.size(); ++at)
-      for (const std::uint8_t flip : {0x01, 0x80}) {
+      for (const unsigned flip : {0x01u, 0x80u}) {
         Vector bad = good;
-        bad[at] ^= flip;
+        bad[at] = static_cast<std::uint8_t>(bad[at] ^ flip);
         try {
           read_elf("vmlinuz", *unpack_kernel("vmlinuz", bytes(bzimage(bad))));
         } catch (const UserError&) {
@@ -224,8 +224,9 @@ TEST_CASE("A damaged payload is unpacked or refused, and nothing else happens") 
 }
 
 TEST_CASE("A stream that claims more than Xen unpacks is refused before it is decoded") {
-  CHECK_THROWS_WITH(unpack_kernel("vmlinuz", bytes(bzimage(with_size(Compression::kXz, lzma(elf(), true), 0x40000001)))),
-                    Catch::Contains("1073741825 bytes") && Catch::Contains("1 GiB"));
+  CHECK_THROWS_WITH(
+      unpack_kernel("vmlinuz", bytes(bzimage(with_size(Compression::kXz, lzma(elf(), true), 0x40000001)))),
+      Catch::Contains("1073741825 bytes") && Catch::Contains("1 GiB"));
 }
 
 TEST_CASE("A bzImage of an old protocol, or that is truncated, says so") {
