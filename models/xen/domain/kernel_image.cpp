@@ -69,7 +69,7 @@ Bytes gunzipped(const std::string& name, const Bytes& file) {
 }  // namespace
 
 Bytes unpack_kernel(const std::string& name, const Bytes& packed) {
-  const Bytes file = gunzipped(name, packed);
+  Bytes file = gunzipped(name, packed);
   if (file->size() < kProtocol + 2 || field<std::uint32_t>(*file, kHeaderMagic) != kHdrS) return file;
   const Input payload = payload_of(name, *file);
   // Not packed, or packed in a way that the ELF reader will call by its name: not ELF.
