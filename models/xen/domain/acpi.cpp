@@ -322,6 +322,10 @@ std::vector<std::uint8_t> make_dsdt() {
   return out;
 }
 
+std::uint64_t AcpiTables::pages() const {
+  return (info.size() + tables.size()) / kPage + (rsdp_address == kLowRsdp ? 0 : 1);
+}
+
 AcpiTables make_acpi_tables(unsigned vcpus, unsigned max_vcpus, bool low_rsdp) {
   Area area;
   Info info{};
@@ -362,7 +366,6 @@ AcpiTables make_acpi_tables(unsigned vcpus, unsigned max_vcpus, bool low_rsdp) {
   const std::uint64_t after = out.tables_address() + out.tables.size();
   out.rsdp_address = low_rsdp ? kLowRsdp : after;
   out.rsdp = make_rsdp(rsdt_at, xsdt_at);
-  out.end = low_rsdp ? after : after + kRsdpBytes;
   return out;
 }
 

@@ -15,9 +15,10 @@ struct AcpiTables {
   std::vector<std::uint8_t> tables;  // whole pages, at the page after it
   std::vector<std::uint8_t> rsdp;    // at rsdp_address
   std::uint64_t rsdp_address = 0;
-  std::uint64_t end = 0;  // of what the memory map calls ACPI data
 
   std::uint64_t tables_address() const { return kAcpiInfo + info.size(); }
+  // Of memory that they need from kAcpiInfo on.
+  std::uint64_t pages() const;
 };
 
 // vcpus of the max_vcpus processors are there from the start. low_rsdp: where a BIOS would have it, below 1 MiB,

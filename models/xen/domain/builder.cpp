@@ -48,10 +48,14 @@ BuildPlan plan_pvh(const BuildRequest& r) {
   const std::uint64_t command_line_size = align_up(r.command_line.size() + 1, 8);
   AcpiTables acpi =
       make_acpi_tables(r.vcpus, r.max_vcpus, image.guest_os == "linux" && !image.linux_rsdp_unrestricted);
+  plan.acpi_pages = acpi.pages();
+  // In libxl's order.
   plan.memory_map.push_back({0, plan.low_memory_end, kE820Ram});
-  plan.memory_map.push_back({kAcpiInfo, acpi.end - kAcpiInfo, kE820Acpi});
-  plan.acpi_pages = align_up(acpi.end - kAcpiInfo, kPageSize) >> kPageShift;
   plan.memory_map.push_back({address_of(Gfn(kSpecialPagesBase)).value, kSpecialPages * kPageSize, kE820Reserved});
+  const std::uint64_t rsdp_offset = acpi.rsdp_address & kPageMask;
+  plan.memory_map.push_back({acpi.rsdp_address - rsdp_offset, acpi.rsdp.size() + rsdp_offset, kE820Acpi});
+  plan.memory_map.push_back({kAcpiInfo, acpi.info.size(), kE820Acpi});
+  plan.memory_map.push_back({acpi.tables_address(), acpi.tables.size(), kE820Acpi});
   if (plan.high_memory_end != 0) plan.memory_map.push_back({kFourGib, plan.high_memory_end - kFourGib, kE820Ram});
 
   const std::uint64_t command_line = info + sizeof(hvm_start_info);
