@@ -1,6 +1,7 @@
 /* control-native: the rows of the guest `control` from dom0 of a real Xen, by /dev/xen/privcmd.
  *   control-native DOMID      DOMID: a PVH domain with two vCPUs, of which one is up
- *   control-native DOMID cost counts how long a domctl takes beside xen_version, in TSC ticks */
+ *   control-native DOMID cost counts how long a domctl takes beside xen_version, in TSC ticks
+ *   control-native DOMID of TARGET: makes DOMID the device model of TARGET */
 #define _GNU_SOURCE
 #include "control.h"
 
@@ -88,6 +89,16 @@ static void costs(void) {
          (unsigned long)least(__HYPERVISOR_platform_op, (unsigned long)p, 0));
 }
 
+static int make_device_model(domid_t target) {
+  struct xen_domctl* d = control_memory(sizeof *d);
+  *d = (struct xen_domctl){
+      .cmd = XEN_DOMCTL_set_target, .interface_version = XEN_DOMCTL_INTERFACE_VERSION, .domain = target_domid};
+  d->u.set_target.target = target;
+  long result = control_call(__HYPERVISOR_domctl, (unsigned long)d, 0);
+  printf("set_target: %ld\n", result);
+  return result != 0;
+}
+
 int main(int argc, char** argv) {
   privcmd = open("/dev/xen/privcmd", O_RDWR | O_CLOEXEC);
   if (privcmd < 0 || argc < 2) {
@@ -95,6 +106,7 @@ int main(int argc, char** argv) {
     return 1;
   }
   target_domid = (domid_t)atoi(argv[1]);
+  if (argc > 3 && strcmp(argv[2], "of") == 0) return make_device_model((domid_t)atoi(argv[3]));
   if (argc > 2) {
     costs();
     return 0;

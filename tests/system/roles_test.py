@@ -4,6 +4,7 @@ import os
 import re
 import unittest
 
+from reference_table import differences, expected, table
 from runner import MACHINE, SOURCE, XensimTest
 from xenstore_test import Simulation
 
@@ -72,29 +73,23 @@ class Roles(XensimTest):
                      '/local/domain/2/memory/target = "28672"   (n0,r2)', '/libxl/2/type = "pv"   (n0)'):
             self.assertIn(line, listing)
 
-    def errors(self, only, **entry):
-        self.waiting("target", wait_ms=20000)
-        self.waiting("stranger", wait_ms=20000)
-        self.guest_domain("errors", "errors", cmdline="peer=1 only=" + only, memory=64, vcpus=2)
-        path = self.scenario(["target.cfg", "stranger.cfg", dict(file="errors.cfg", **entry)])
+    def errors(self, **entry):
+        """The table of the guest `errors` whose peer is domain 1."""
+        self.waiting("target", memory=64, vcpus=2, wait_ms=5000, on_poweroff="preserve")
+        self.guest_domain("errors", "errors", cmdline="peer=1", memory=64, vcpus=2)
+        path = self.scenario(["target.cfg", dict(file="errors.cfg", **entry)])
         result = self.run_scenario("--timing", "functional", scenario=path, trace="none")
         self.assert_ok(result)
-        lines = result.console("errors").splitlines()
-        return dict(line.split(" ", 1) for line in lines if "/" in line)
+        return table(result.console("errors").splitlines()[:-2])
 
-    def test_a_device_model_may_act_for_its_target_and_for_nobody_else(self):
-        plain, model = self.errors("domctl"), self.errors("domctl", device_model_of="target")
-        changed = {name for name in plain if plain[name] != model[name]}
-        # XEN_DOMCTL_getdomaininfo, memory_mapping and ioport_mapping, the latter two of nothing, which is invalid.
-        self.assertEqual(changed, {"domctl/getdomaininfo/domid-peer", "domctl/5/peer", "domctl/39/peer", "domctl/40/peer"})
-        self.assertEqual((plain["domctl/39/peer"], model["domctl/39/peer"]), ("-EPERM", "-EINVAL"))
-        self.assertEqual(model["domctl/getdomaininfo/domid-peer"], "0")
-        self.assertEqual(model["domctl/getdomaininfo/domid-dom0"], "-EPERM")
-        plain, model = self.errors("parameter"), self.errors("parameter", device_model_of="target")
-        changed = {name for name in plain if plain[name] != model[name]}
-        self.assertIn("hvm_op/get_param/domid-peer", changed)
-        self.assertTrue(all("peer" in name for name in changed), changed)
-        self.assertEqual(model["hvm_op/get_param/domid-peer"], "0")
+    def test_a_device_model_may_do_to_its_target_what_a_real_xen_lets_it(self):
+        """errors-device-model.txt: what the rows were on a real Xen 4.17 once the guest was its peer's device model."""
+        self.maxDiff = None
+        want = expected("errors.txt", "errors-host.txt", "errors-different.txt")
+        model = expected("errors-device-model.txt", "errors-device-model-different.txt")
+        self.assertTrue(all("peer" in name for name in model), "a device model may do more to others")
+        want.update(model)
+        self.assertEqual(differences(want, self.errors(device_model_of="target")), [])
 
     def test_a_device_model_of_nobody_is_refused(self):
         self.waiting("model")

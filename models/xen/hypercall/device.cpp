@@ -46,7 +46,7 @@ long do_dm_op(Hypervisor& hv, Vcpu& v, const Arguments& args) {
   Fields f(buffers.data(), args.wide);
   const std::uint64_t op = f.word(), size = f.word();
   std::uint32_t command = 0;
-  if (size < sizeof command) return -kEinval;
+  if (size < sizeof command) return -kEfault;
   if (!hv.copy_from_guest(v, op, &command, sizeof command)) return -kEfault;
   return -kEopnotsupp;  // PVH guests have no emulated devices
 }
