@@ -141,6 +141,7 @@ int main(void) {
   memcpy(other, path, strlen(path) + 1);
   apic_init();
   xenbus_init();
+  xenbus_wait_for_domain(peer);
   make_own_end(domid, peer);
   must("watch", xenbus_watch(other, "peer"));
   if (domid < peer)

@@ -1,11 +1,12 @@
 /* storeops: asks xenstored for everything that is odd, wrong or not allowed, and prints the answers and the watch
  * events, so that two xenstoreds can be compared line by line. A line is the request, its payload with | for each
  * NUL, and the answer. Watch events that came before the answer are counted in it; all are printed after it.
- * Does not print its own domid: it may be any. */
+ * Does not print its own domid: it may be any.
+ *   peer=DOMID: what two domains may do to each other's nodes, instead; the lower domid owns them. */
 #include <stdbool.h>
 
 #include "lib/grants.h"
-#include "lib/memory.h"
+#include "lib/command_line.h"
 #include "lib/print.h"
 #include "lib/string.h"
 #include "storeops.h"
@@ -277,6 +278,11 @@ int main(void) {
   const char* number = xenbus_number(this_domid());
   memcpy(own_domid, number, strlen(number) + 1);
   xenbus_init();
+  domid_t peer = (domid_t)option_number("peer", DOMID_INVALID);
+  if (peer != DOMID_INVALID) {
+    with_peer(peer);
+    return 0;
+  }
   paths();
   long_ones();
   permissions();

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <xen/xen.h>
+
 #include "lib/xenbus.h"
 
 void print_payload(const char* bytes, size_t size);
@@ -22,5 +24,6 @@ void events(void);
 void transactions(void);
 void watches(void);
 void quotas(void);
+void with_peer(domid_t peer);
 
 #endif

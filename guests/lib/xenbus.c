@@ -205,6 +205,17 @@ const char* xenbus_get_permissions(xenbus_transaction t, const char* path, const
   return ask(XS_GET_PERMS, t, path, strlen(path) + 1, permissions, length);
 }
 
+/* Nobody can be given an own node; but who does not exist is another error (ENOENT) than who does (EPERM). */
+void xenbus_wait_for_domain(uint32_t domid) {
+  char owner[16] = "n";
+  const char* number = xenbus_number(domid);
+  memcpy(owner + 1, number, strlen(number) + 1);
+  const char* error;
+  while ((error = xenbus_set_permissions(0, "data", owner, strlen(owner) + 1)) && strings_equal(error, "ENOENT"))
+    for (uint64_t next = system_time() + 2000000; system_time() < next;) sched_op(SCHEDOP_yield, NULL);
+  if (!error || !strings_equal(error, "EPERM")) fail("domain %u: %s", domid, error ? error : "took data over");
+}
+
 const char* xenbus_watch(const char* path, const char* token) {
   return ask_two(XS_WATCH, 0, path, token, strlen(token) + 1, NULL, NULL);
 }

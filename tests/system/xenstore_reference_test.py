@@ -39,6 +39,14 @@ class Reference(XensimTest):
         self.assertEqual({line for line in LEFT_OVER if line not in real}, set())
         self.assertEqual(self.console("storeops", "storeops"), [LEFT_OVER.get(line, line) for line in real])
 
+    def test_domains_may_do_to_each_other_s_nodes_what_they_may_on_the_real_one(self):
+        self.maxDiff = None
+        configs = [self.guest_domain("so%d" % i, "storeops", cmdline="peer=%d" % (3 - i)) for i in (1, 2)]
+        result = self.run_scenario(*configs, "--timing", "functional", trace="none")
+        self.assert_ok(result)
+        for i in (1, 2):
+            self.assertEqual(result.console("so%d" % i).splitlines(), reference("storeops-peer-%d.txt" % i))
+
     def test_the_store_guest_makes_the_same_requests(self):
         self.assertEqual(timeless(self.console("store", "store", cmdline="rounds=200")), timeless(reference("store.txt")))
 

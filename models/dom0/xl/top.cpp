@@ -88,7 +88,7 @@ class TopJob final : public Job {
         c_.out.print("%10s %9s ", "no limit", "n/a");
       else
         c_.out.print("%10" PRIu64 " %9.1f ", most, static_cast<double>(most) * 100 / ram);
-      c_.out.print("%5u %4u %8u %8u %4u %8u %8u %8u %10u %10u %4u\n", i.nr_online_vcpus, 0u, 0u, 0u, 0u, 0u, 0u,
+      c_.out.print("%5u %4u %8u %8u %4u %8u %8u %8u %10u %10u %4u\n", i.max_vcpu_id + 1, 0u, 0u, 0u, 0u, 0u, 0u,
                    0u, 0u, 0u, i.ssidref);
     }
     last_ = t;
