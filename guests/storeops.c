@@ -5,8 +5,8 @@
  *   peer=DOMID: what two domains may do to each other's nodes, instead; the lower domid owns them. */
 #include <stdbool.h>
 
-#include "lib/grants.h"
 #include "lib/command_line.h"
+#include "lib/grants.h"
 #include "lib/print.h"
 #include "lib/string.h"
 #include "storeops.h"

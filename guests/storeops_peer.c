@@ -12,8 +12,8 @@
 static const struct {
   const char* name;
   char own, other;
-} kNodes[] = {{"closed", 'n', 'n'}, {"read", 'n', 'r'},  {"write", 'n', 'w'}, {"both", 'n', 'b'},
-              {"open-r", 'r', 0},   {"open-w", 'w', 0},  {"open", 'b', 0},    {"open-but", 'b', 'n'},
+} kNodes[] = {{"closed", 'n', 'n'}, {"read", 'n', 'r'}, {"write", 'n', 'w'}, {"both", 'n', 'b'},
+              {"open-r", 'r', 0},   {"open-w", 'w', 0}, {"open", 'b', 0},    {"open-but", 'b', 'n'},
               {"mine", 'n', 'b'},   {"alone", 'n', 0}};
 enum { kCount = sizeof kNodes / sizeof *kNodes };
 

@@ -29,8 +29,8 @@ const char* xenbus_set_permissions(xenbus_transaction t, const char* path, const
 const char* xenbus_get_permissions(xenbus_transaction t, const char* path, const char** permissions,
                                    size_t* length);
 
-/* Until xenstored knows that domain. Permissions that were given to a domain before it existed are void for good, even
- * when it comes. */
+/* Until xenstored knows that domain. Permissions that were given to a domain before it existed are void for good,
+ * even when it comes. */
 void xenbus_wait_for_domain(uint32_t domid);
 
 const char* xenbus_transaction_start(xenbus_transaction* t);
