@@ -36,80 +36,104 @@ ModelAction Creation::next(xen::Vcpu&, Cycles) {
   return ModelAction::exit();
 }
 
-ModelAction Creation::make() {
-  xen::Hypervisor& hv = toolstack_.hypervisor;
-  domid_ = toolstack_.allocate_domid();
-  if (toolstack_.domid_of_name(spec().name)) return refuse_name();
-  DomainOutcome& o = toolstack_.outcome(spec_);
-  o.domid = domid_;
-  o.state = State::kBuilding;
-  ++o.instances;
-  try {
-    hv.create_domain(domid_, xen::DomainKind::kPvh, spec().parameters);
-  } catch (const std::bad_alloc&) {
-    return out_of_memory();
-  }
-  ManagedDomain& m = toolstack_.domains()[domid_];
-  m = {};
-  m.domid = domid_;
-  m.spec = spec_;
-  m.name = spec().name;
-  m.uuid = toolstack_.make_uuid();
-  m.started = hv.ns(hv.now());
-  m.target_kib = spec().config.memory_mib << 10;
-  m.static_max_kib = spec().config.maxmem_mib << 10;
-  for (unsigned i = 0; i < spec().config.maxvcpus; ++i) m.vcpu_available.push_back(i < spec().config.vcpus);
-  domain().uuid = m.uuid;
-  domain().role.control = spec().control;
-  if (toolstack_.on_create) toolstack_.on_create(domid_, m.name);
-  if (!find_backends() || !take_role()) return fail();
-  extents_ = xen::extents_of(spec().plan, hv.config.ept_1gb, hv.config.ept_2mb);
-  next_extent_ = 0;
-  step_ = Step::kPopulate;
-  toolstack_.xenstore.make(toolstack_.store_facts(m));
-  return ModelAction::spend(toolstack_.config.create_cycles + toolstack_.xenstore_time());
-}
+namespace {
 
 // libxl__resolve_domid: `backend` is a name or a number.
-bool Creation::find_backends() {
-  ManagedDomain& m = *toolstack_.managed(domid_);
+bool find_backends(const Toolstack& toolstack, ManagedDomain& m, xl::Output& out) {
+  const config::DomainConfig& c = toolstack.spec(m.spec).config;
   const auto find = [&](const std::string& backend, std::vector<domid_t>& to) {
-    const auto domid = backend.empty() ? std::optional<unsigned>(0) : toolstack_.domid_of(backend);
+    const auto domid = backend.empty() ? std::optional<unsigned>(0) : toolstack.domid_of(backend);
     if (domid) to.push_back(static_cast<domid_t>(*domid));
     return domid.has_value();
   };
-  for (std::size_t i = 0; i < spec().config.disk.size(); ++i)
-    if (!find(read_disk(spec().config.disk[i]).backend, m.disk_backends)) {
-      out_.complain(
+  for (std::size_t i = 0; i < c.disk.size(); ++i)
+    if (!find(read_disk(c.disk[i]).backend, m.disk_backends)) {
+      out.complain(
           "libxl: error: libxl_create.c:1318:initiate_domain_create: Domain %u:Unable to set disk defaults for "
           "disk "
           "%zu\n",
-          domid_, i);
+          m.domid, i);
       return false;
     }
-  for (std::size_t i = 0; i < spec().config.vif.size(); ++i)
-    if (!find(read_vif(spec().config.vif[i]).backend, m.vif_backends)) {
-      out_.complain(
+  for (std::size_t i = 0; i < c.vif.size(); ++i)
+    if (!find(read_vif(c.vif[i]).backend, m.vif_backends)) {
+      out.complain(
           "libxl: error: libxl_nic.c:520:libxl__device_nic_set_devids: Domain %u:Unable to set nic defaults for "
           "nic "
           "%zu\n",
-          domid_, i);
+          m.domid, i);
       return false;
     }
   return true;
 }
 
 // xc_domain_set_target, for a domain that a scenario makes another's device model.
-bool Creation::take_role() {
-  if (spec().device_model_of.empty()) return true;
-  const auto target = toolstack_.domid_of_name(spec().device_model_of);
-  const long r =
-      target ? xen::set_target(toolstack_.hypervisor, toolstack_.dom0(), domain(), static_cast<domid_t>(*target))
-             : -xen::kEsrch;
+bool take_role(Toolstack& toolstack, const DomainSpec& spec, xen::Domain& d, xl::Output& out) {
+  if (spec.device_model_of.empty()) return true;
+  const auto target = toolstack.domid_of_name(spec.device_model_of);
+  const long r = target ? xen::set_target(toolstack.hypervisor, toolstack.dom0(), d, static_cast<domid_t>(*target))
+                        : -xen::kEsrch;
   if (r == 0) return true;
-  out_.complain("xensim: error: Domain %u:cannot be the device model of \"%s\": %s\n", domid_,
-                spec().device_model_of.c_str(), target ? "it is no guest" : "there is no such domain");
+  out.complain("xensim: error: Domain %u:cannot be the device model of \"%s\": %s\n", d.domid,
+               spec.device_model_of.c_str(), target ? "it is no guest" : "there is no such domain");
   return false;
+}
+
+}  // namespace
+
+Made make_domain(Toolstack& toolstack, std::size_t spec, xl::Output& out, domid_t& domid,
+                 std::optional<domid_t> wanted) {
+  xen::Hypervisor& hv = toolstack.hypervisor;
+  const DomainSpec& s = toolstack.spec(spec);
+  domid = wanted ? *wanted : toolstack.allocate_domid();
+  if (hv.domains.contains(domid)) return Made::kDomidTaken;
+  if (toolstack.domid_of_name(s.name)) return Made::kNameTaken;
+  DomainOutcome& o = toolstack.outcome(spec);
+  o.domid = domid;
+  o.state = State::kBuilding;
+  ++o.instances;
+  try {
+    hv.create_domain(domid, xen::DomainKind::kPvh, s.parameters);
+  } catch (const std::bad_alloc&) {
+    return Made::kNoMemory;
+  }
+  ManagedDomain& m = toolstack.domains()[domid];
+  m = {};
+  m.domid = domid;
+  m.spec = spec;
+  m.name = s.name;
+  m.uuid = s.config.uuid.empty() ? toolstack.make_uuid() : to_uuid(s.config.uuid);
+  m.started = hv.ns(hv.now());
+  m.target_kib = s.config.memory_mib << 10;
+  m.static_max_kib = s.config.maxmem_mib << 10;
+  for (unsigned i = 0; i < s.config.maxvcpus; ++i) m.vcpu_available.push_back(i < s.config.vcpus);
+  xen::Domain& d = *hv.find_domain(domid);
+  d.uuid = m.uuid;
+  d.role.control = s.control;
+  if (toolstack.on_create) toolstack.on_create(domid, m.name);
+  if (!find_backends(toolstack, m, out) || !take_role(toolstack, s, d, out)) return Made::kRefused;
+  toolstack.xenstore.make(toolstack.store_facts(m));
+  return Made::kYes;
+}
+
+ModelAction Creation::make() {
+  switch (make_domain(toolstack_, spec_, out_, domid_)) {
+    case Made::kNameTaken:
+      complain_of_name(out_, domid_, spec().name);
+      return fail();
+    case Made::kNoMemory:
+      return out_of_memory();
+    case Made::kRefused:
+      return fail();
+    case Made::kDomidTaken:  // it has asked for none
+    case Made::kYes:
+      break;
+  }
+  const xen::HypervisorConfig& c = toolstack_.hypervisor.config;
+  extents_ = xen::extents_of(spec().plan, c.ept_1gb, c.ept_2mb);
+  next_extent_ = 0;
+  step_ = Step::kPopulate;
+  return ModelAction::spend(toolstack_.config.create_cycles + toolstack_.xenstore_time());
 }
 
 // libxl__spawn_stub_dm: NAME-dm has a vCPU, the memory that the file says, and its guest as its target. No device
@@ -203,11 +227,20 @@ void connect_domain(Toolstack& toolstack, xen::Domain& d) {
   d.hvm_params[HVM_PARAM_CONSOLE_EVTCHN] = console;
   expects(hv.evtchn_bind_interdomain(toolstack.dom0(), d.domid, console, local) == 0);
   // The daemons of console and xenstore use their rings by these grants.
-  expects(xen::grant::seed(hv, d, GNTTAB_RESERVED_CONSOLE, 0, xen::special_gfn(xen::kSpecialConsole)));
+  expects(xen::grant::seed(hv, d, GNTTAB_RESERVED_CONSOLE, 0, d.hvm_params[HVM_PARAM_CONSOLE_PFN]));
   expects(xen::grant::seed(hv, d, GNTTAB_RESERVED_XENSTORE, toolstack.xenstored.home(),
-                           xen::special_gfn(xen::kSpecialXenstore)));
+                           d.hvm_params[HVM_PARAM_STORE_PFN]));
   toolstack.console.introduce(d.domid, local);
   toolstack.xenstore.build(toolstack.store_facts(*toolstack.managed(d.domid)));
+}
+
+void complete_domain(Toolstack& toolstack, domid_t domid, bool paused, bool monitored) {
+  ManagedDomain& m = *toolstack.managed(domid);
+  toolstack.outcome(m.spec).state = State::kRunning;
+  m.built = true;
+  m.monitored = monitored;
+  if (!paused) xen::control::unpause(toolstack.hypervisor, *toolstack.hypervisor.find_domain(domid));
+  toolstack.hypervisor.cost.charge(*toolstack.hypervisor.here().pcpu, xen::Path::kModelHypercall);
 }
 
 ModelAction Creation::start() {
@@ -215,12 +248,8 @@ ModelAction Creation::start() {
   connect_domain(toolstack_, d);
   if (d.role.target != DOMID_INVALID) toolstack_.xenstore.set_target(domid_, d.role.target);
   if (spec().config.device_model_stubdomain && !make_stub_domain()) return out_of_memory();
-  toolstack_.outcome(spec_).state = State::kRunning;
-  ManagedDomain& m = *toolstack_.managed(domid_);
-  m.built = m.monitored = true;
+  complete_domain(toolstack_, domid_, paused_, true);
   step_ = Step::kDone;
-  if (!paused_) xen::control::unpause(toolstack_.hypervisor, d);
-  toolstack_.hypervisor.cost.charge(*toolstack_.hypervisor.here().pcpu, xen::Path::kModelHypercall);
   return ModelAction::spend(toolstack_.xenstore_time());
 }
 
@@ -233,21 +262,19 @@ void complain_of_absence(xl::Output& out, unsigned domid) {
 }
 
 // xl has the domain made before it looks whether the name is free; the number is used up.
-ModelAction Creation::refuse_name() {
-  const std::string who = "Domain " + std::to_string(domid_) + ":";
-  out_.complain(
-      "libxl: error: libxl_domain.c:81:libxl__domain_rename: %sDomain with name \"%s\" already exists.\n",
-      who.c_str(), spec().name.c_str());
-  out_.complain("libxl: error: libxl_create.c:1296:initiate_domain_create: %scannot make domain: -6\n",
-                who.c_str());
-  out_.complain(
+void complain_of_name(xl::Output& out, domid_t domid, const std::string& name) {
+  const std::string who = "Domain " + std::to_string(domid) + ":";
+  out.complain("libxl: error: libxl_domain.c:81:libxl__domain_rename: %sDomain with name \"%s\" already exists.\n",
+               who.c_str(), name.c_str());
+  out.complain("libxl: error: libxl_create.c:1296:initiate_domain_create: %scannot make domain: -6\n",
+               who.c_str());
+  out.complain(
       "libxl: error: libxl_xshelp.c:206:libxl__xs_read_mandatory: xenstore read failed: `/libxl/%u/type': No "
       "such file or directory\n",
-      domid_);
-  out_.complain(
+      domid);
+  out.complain(
       "libxl: warning: libxl_dom.c:49:libxl__domain_type: unable to get domain type for domid=%u, assuming HVM\n",
-      domid_);
-  return fail();
+      domid);
 }
 
 ModelAction Creation::out_of_memory() {
@@ -262,21 +289,26 @@ ModelAction Creation::out_of_memory() {
   return fail();
 }
 
-// What there is of it goes again.
-ModelAction Creation::fail() {
-  step_ = Step::kDone;
-  complain_of_absence(out_, domid_);
-  out_.status = 3;
-  DomainOutcome& o = toolstack_.outcome(spec_);
+Cycles drop_domain(Toolstack& toolstack, std::size_t spec, domid_t domid, xl::Output& out) {
+  complain_of_absence(out, domid);
+  DomainOutcome& o = toolstack.outcome(spec);
   o.state = State::kEnded;
   o.why = "could not be created";
-  if (xen::Domain* d = toolstack_.hypervisor.find_domain(domid_); d && toolstack_.managed(domid_)) {
-    toolstack_.xenstore.destroy(domid_);
-    toolstack_.hypervisor.destroy_domain(domid_);
-    toolstack_.domains().erase(domid_);
-    if (toolstack_.on_end) toolstack_.on_end(domid_, o);
+  const xen::Domain* d = toolstack.hypervisor.find_domain(domid);
+  const ManagedDomain* m = toolstack.managed(domid);
+  if (d && m && m->spec == spec) {
+    toolstack.xenstore.destroy(domid);
+    toolstack.hypervisor.destroy_domain(domid);
+    toolstack.domains().erase(domid);
+    if (toolstack.on_end) toolstack.on_end(domid, o);
   }
-  return ModelAction::spend(toolstack_.config.destroy_cycles + toolstack_.xenstore_time());
+  return toolstack.config.destroy_cycles + toolstack.xenstore_time();
+}
+
+ModelAction Creation::fail() {
+  step_ = Step::kDone;
+  out_.status = 3;
+  return ModelAction::spend(drop_domain(toolstack_, spec_, domid_, out_));
 }
 
 }  // namespace xensim::dom0

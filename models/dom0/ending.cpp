@@ -103,8 +103,7 @@ ModelAction Destruction::next(xen::Vcpu&, Cycles) {
   return ModelAction::spend(toolstack_.xenstore_time());
 }
 
-void Ending::record(const xen::Domain& d) {
-  DomainOutcome& o = toolstack_.outcome(spec_);
+void record_end(DomainOutcome& o, const xen::Domain& d) {
   const ShutdownReason reason = *d.shutdown;
   o.why = std::string(xen::name_of(reason));
   if (!d.crash_message.empty()) o.why += ": " + d.crash_message;
@@ -135,8 +134,8 @@ Cycles Ending::dump_core(xen::Domain& d) {
 ModelAction Ending::act(Cycles now) {
   xen::Domain& d = *toolstack_.hypervisor.find_domain(domid_);
   ManagedDomain& m = *toolstack_.managed(domid_);
-  record(d);
   DomainOutcome& o = toolstack_.outcome(spec_);
+  record_end(o, d);
   Cycles time = 0;
   step_ = Step::kDone;
   switch (action_for(toolstack_.spec(spec_).config, *d.shutdown)) {

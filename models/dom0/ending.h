@@ -27,6 +27,9 @@ class Destruction final : public Job {
   Step step_ = Step::kBegin;
 };
 
+// Why and how a domain that has shut down ended.
+void record_end(DomainOutcome& outcome, const xen::Domain& d);
+
 // The background process, from the moment at which it sees that its domain has shut down.
 class Ending final : public Job {
  public:
@@ -38,7 +41,6 @@ class Ending final : public Job {
 
   xen::ModelAction act(Cycles now);
   Cycles dump_core(xen::Domain& d);
-  void record(const xen::Domain& d);
   void preserve_under_new_name(ManagedDomain& m, Cycles now);
 
   Toolstack& toolstack_;

@@ -30,8 +30,12 @@ void describe(ToolstackConfig& c, config::Visitor& v) {
      "what one request to xenstored costs the toolstack: system calls, the switch to xenstored and back",
      "uncalibrated", config::between(0, 10'000'000)});
   v(c.control_timeout,
-    {"control_timeout", "ns", "how long shutdown and reboot wait for the guest's acknowledgement",
+    {"control_timeout", "ns",
+     "how long shutdown, reboot and save wait for the guest's acknowledgement, and save for its suspension",
      "libxl 4.17: 60 s", config::between(0, 3'600'000'000'000)});
+  v(c.storage_bandwidth, {"storage_bandwidth", "bit/s", "how fast saved domains are written and read",
+                          "uncalibrated", config::between(10'000, 10'000'000'000'000)});
+  v(c.storage_space, {"storage_space", "bytes", "room for one saved domain; 0: no limit", "design"});
 }
 
 std::string to_string(const std::array<std::uint8_t, 16>& uuid) {
@@ -43,6 +47,20 @@ std::string to_string(const std::array<std::uint8_t, 16>& uuid) {
     text += digits;
   }
   return text;
+}
+
+std::array<std::uint8_t, 16> to_uuid(const std::string& text) {
+  std::array<std::uint8_t, 16> uuid{};
+  std::size_t digits = 0;
+  for (const char c : text) {
+    if (c == '-') continue;
+    const bool letter = c >= 'a' && c <= 'f';
+    if (digits == 32 || !(letter || (c >= '0' && c <= '9'))) return {};
+    const int value = letter ? c - 'a' + 10 : c - '0';
+    uuid[digits / 2] = static_cast<std::uint8_t>(uuid[digits / 2] << 4 | value);
+    ++digits;
+  }
+  return digits == 32 ? uuid : std::array<std::uint8_t, 16>{};
 }
 
 // One run of xl: its process starts, does what its verb does, and ends.
@@ -224,12 +242,32 @@ void Toolstack::begin(Entry entry, Cycles now) { start(std::make_unique<Run>(*th
 // The background process of each domain that has ended wakes up.
 void Toolstack::find_ended() {
   for (auto& [domid, m] : domains_) {
-    if (!m.monitored || m.ending) continue;
+    if (!m.built || m.ending) continue;
     const xen::Domain* d = hypervisor.find_domain(domid);
     if (d && !d->shutdown) continue;
-    m.ending = true;
-    start(std::make_unique<Ending>(*this, domid));
+    if (d && m.suspending && *d->shutdown == xen::ShutdownReason::kSuspend) {
+      m.monitored = false;  // "Domain has suspended.": the process is done, whatever becomes of the domain
+    } else if (m.monitored) {
+      m.ending = true;
+      start(std::make_unique<Ending>(*this, domid));
+    } else {
+      note_unwatched_end(m, d);
+    }
   }
+}
+
+// Nobody acts upon it, and the domain stays as it is.
+void Toolstack::note_unwatched_end(const ManagedDomain& m, const xen::Domain* d) {
+  if (m.domid == 0 || m.spec >= outcomes_.size()) return;
+  DomainOutcome& o = outcome(m.spec);
+  if (o.domid != m.domid || o.state != State::kRunning) return;
+  if (d)
+    record_end(o, *d);
+  else
+    o.why = "destroyed";
+  o.state = State::kEnded;
+  console.release(m.domid);
+  if (on_end) on_end(m.domid, o);
 }
 
 ModelAction Toolstack::next(xen::Vcpu& vcpu, Cycles now) {

@@ -39,6 +39,8 @@ struct ToolstackConfig {
   std::uint64_t restart_delay = 2'000'000'000;  // ns
   std::uint32_t xenstore_cycles = 12'000;
   std::uint64_t control_timeout = 60'000'000'000;
+  std::uint64_t storage_bandwidth = 4'000'000'000;
+  std::uint64_t storage_space = 0;  // bytes; 0: no limit
 };
 void describe(ToolstackConfig& c, config::Visitor& v);
 
@@ -52,11 +54,13 @@ struct ManagedDomain {
   std::uint64_t target_kib = 0, static_max_kib = 0;
   std::vector<bool> vcpu_available;
   std::vector<domid_t> disk_backends, vif_backends;
-  std::optional<domid_t> stub_of;  // it is the stub domain with the device model of that domain
-  std::string control;             // control/shutdown
-  bool built = false;              // its creation is complete
-  bool monitored = false;          // xl's background process waits for its end
-  bool ending = false;             // that process, or xl destroy, is at it
+  std::optional<domid_t> stub_of;     // it is the stub domain with the device model of that domain
+  std::string control;                // control/shutdown
+  bool built = false;                 // its creation is complete
+  bool monitored = false;             // xl's background process waits for its end
+  bool ending = false;                // that process, or xl destroy, is at it
+  bool suspending = false;            // xl save or migrate is at it
+  std::uint32_t tsc_incarnation = 1;  // how often it was created and restored
 };
 
 // A run of xl that is over.
@@ -89,9 +93,10 @@ class Toolstack final : public xen::ModelProgram {
   // Nothing is left to do: every domain has ended, the time line is over, no run of xl is under way.
   bool finished() const;
   bool idle() const { return specs_.empty() && timeline_.empty(); }
-  // Reads and checks a domain file with settings that are appended to it. Throws UserError. For `create` at a
-  // prompt.
-  std::function<DomainSpec(const std::string& file, const std::string& settings)> read_spec;
+  // Checks the text of a domain file. Throws UserError. place: for messages.
+  std::function<DomainSpec(const std::string& place, const std::string& text)> check_spec;
+  // Where files are that xl names by a relative path: saved domains, and domain files.
+  std::string saved_folder, file_folder;
   // Called when a domain appears (domid, name), when one has ended, and when a run of xl is over.
   std::function<void(domid_t, const std::string&)> on_create;
   std::function<void(domid_t, const DomainOutcome&)> on_end;
@@ -122,6 +127,8 @@ class Toolstack final : public xen::ModelProgram {
   std::map<domid_t, ManagedDomain>& domains() { return domains_; }
   ManagedDomain* managed(domid_t domid);
   DomainOutcome& outcome(std::size_t spec) { return outcomes_[spec]; }
+  // A domain that xl restores: its number among the specs.
+  std::size_t add_spec(DomainSpec spec) { return *enter(std::move(spec)); }
   const DomainSpec& spec(std::size_t i) const { return specs_[i]; }
   // "web", "3": as libxl_domain_qualifier_to_domid. A number is taken as it is.
   std::optional<unsigned> domid_of(const std::string& qualifier) const;
@@ -149,6 +156,7 @@ class Toolstack final : public xen::ModelProgram {
 
   std::optional<std::size_t> enter(std::optional<DomainSpec> spec);
   void find_ended();
+  void note_unwatched_end(const ManagedDomain& m, const xen::Domain* d);
   void begin(Entry entry, Cycles now);
 
   std::vector<DomainSpec> specs_;
@@ -167,7 +175,8 @@ class Toolstack final : public xen::ModelProgram {
   Rng uuids_;
 };
 
-// "7a1c…-…", as LIBXL_UUID_FMT.
+// "7a1c…-…", as LIBXL_UUID_FMT, and back; zeros if it is none.
 std::string to_string(const std::array<std::uint8_t, 16>& uuid);
+std::array<std::uint8_t, 16> to_uuid(const std::string& text);
 
 }  // namespace xensim::dom0

@@ -230,6 +230,11 @@ std::uint64_t XenstoreEntries::make_stub_domain(const XenstoreDomain& d, domid_t
   return requests + set_target(d.domid, target);
 }
 
+bool XenstoreEntries::resume(domid_t domid) {
+  ++requests_;
+  return daemon_.server().resume(domid) == 0;
+}
+
 // --- Devices.
 
 XenstoreEntries::Device XenstoreEntries::console_of(const XenstoreDomain& d) const {

@@ -48,6 +48,8 @@ class XenstoreEntries final : public StoreClient {
   std::uint64_t make_stub_domain(const XenstoreDomain& d, domid_t target);
   // A domain became the device model of another.
   std::uint64_t set_target(domid_t domid, domid_t target);
+  // xs_resume_domain: its next shutdown is news again.
+  bool resume(domid_t domid);
   // devices_destroy_cb and what comes before it: everything of the domain goes.
   std::uint64_t destroy(domid_t domid);
 

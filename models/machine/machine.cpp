@@ -99,6 +99,9 @@ Machine::Machine(sc_core::sc_module_name name, const ScenarioConfig& s, std::vec
   toolstack = xl.get();
   toolstack->network = network.get();
   hypervisor->on_network_interrupt = [this] { toolstack->wake(); };
+  toolstack->check_spec = [this](const std::string& place, const std::string& text) {
+    return check_domain(scenario, {place, text});
+  };
   for (dom0::DomainSpec& d : domains) toolstack->add_domain(std::move(d));
   for (CheckedVerb& v : timeline) toolstack->add_verb(v.at, std::move(v.verb), std::move(v.file));
   hypervisor->add_program(*dom0.vcpus[0], std::move(xl));

@@ -35,6 +35,11 @@ class Names {
     }
   }
   void add(const std::string& name) { names_.insert(name); }
+  // What is in a saved domain's file, it says when it is read.
+  void add_restored() {
+    ++created_;
+    any_ = true;
+  }
 
   // "": it could; else what to use.
   std::string wrong_with(const std::string& qualifier) const {
@@ -43,7 +48,7 @@ class Names {
       const unsigned most = restarts_ ? DOMID_FIRST_RESERVED - 1 : created_;
       return domid <= most ? "" : "domain numbers here go from 0 to " + std::to_string(most);
     }
-    if (names_.contains(qualifier) || (renames_ && preserved(qualifier))) return "";
+    if (any_ || names_.contains(qualifier) || (renames_ && preserved(qualifier))) return "";
     const std::vector<std::string_view> views(names_.begin(), names_.end());
     std::string list;
     for (const std::string& n : names_) list += (list.empty() ? "\"" : ", \"") + n + "\"";
@@ -61,7 +66,7 @@ class Names {
 
   std::set<std::string> names_{"Domain-0"};
   unsigned created_ = 0;
-  bool restarts_ = false, renames_ = false;
+  bool restarts_ = false, renames_ = false, any_ = false;
 };
 
 std::vector<std::string> domains_of(const Invocation& verb) {
@@ -165,6 +170,7 @@ CheckedVerb check_verb(const TimelineEntry& e, const std::string& pointer, const
     names.add(*v.file);
   }
   if (v.verb.verb->name == "rename") names.add(v.verb.arguments[1]);
+  if (v.verb.verb->name == "restore") names.add_restored();
   return v;
 }
 

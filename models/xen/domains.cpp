@@ -173,20 +173,27 @@ void Hypervisor::vcpu_down(Vcpu& v) {
   shutdown_domain(v.domain, ShutdownReason::kPoweroff);
 }
 
+namespace {
+
+void stop_timers(Hypervisor& hv, Domain& d) {
+  for (TimerId& w : d.watchdogs) hv.remove_timer(w);
+  for (auto& v : d.vcpus)
+    for (TimerId* t : {&v->singleshot, &v->periodic, &v->poll, &v->apic_timer}) hv.remove_timer(*t);
+}
+
+}  // namespace
+
 void Hypervisor::shutdown_domain(Domain& d, ShutdownReason reason) {
   if (d.shutdown) return;
   d.shutdown = reason;
   d.ended_at = now();
   const unsigned cpu = active_->pcpu->index;
   tracer.shutdown(cpu, now(), {d.domid, 0}, static_cast<std::uint32_t>(reason));
-  for (TimerId& w : d.watchdogs) remove_timer(w);
+  // One that has suspended may go on where it was: what its timers do meanwhile, it finds then.
+  if (reason != ShutdownReason::kSuspend) stop_timers(*this, d);
   for (auto& v : d.vcpus) {
     ControlCall::let_go(*this, *v);
     v->pause_flags |= kPauseShutdown;
-    remove_timer(v->singleshot);
-    remove_timer(v->periodic);
-    remove_timer(v->poll);
-    remove_timer(v->apic_timer);
     vcpu_sleep(*v);
   }
   send_global_virq(VIRQ_DOM_EXC);
@@ -216,6 +223,7 @@ void Hypervisor::destroy_domain(domid_t domid) {
   Domain& d = *it->second;
   d.dying = true;
   if (!d.shutdown) shutdown_domain(d, ShutdownReason::kPoweroff);
+  stop_timers(*this, d);
   event::destroy(*this, d);
   for (auto& v : d.vcpus) {
     expects(v->runstate != Runstate::kRunning);

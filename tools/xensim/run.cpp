@@ -173,6 +173,8 @@ int run_command(std::span<const std::string> arguments) {
   Heartbeat heartbeat(hosts, isatty(STDERR_FILENO) && !o.quiet);
   for (std::size_t i = 0; i < hosts.size(); ++i) {
     outputs[i]->attach(*hosts[i]);
+    hosts[i]->toolstack->saved_folder = outputs[i]->folder;
+    hosts[i]->toolstack->file_folder = folder_of(o.scenario);
     hosts[i]->heartbeat = [&] { heartbeat.tick(); };
   }
 

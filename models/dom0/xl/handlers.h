@@ -81,6 +81,14 @@ std::string check_console(const Invocation& i);
 std::unique_ptr<Job> top(Context& c, const Invocation& i);
 std::string check_top(const Invocation& i);
 
+// save.cpp
+std::unique_ptr<Job> save(Context& c, const Invocation& i);
+std::string check_save(const Invocation& i);
+
+// restore.cpp
+std::unique_ptr<Job> restore(Context& c, const Invocation& i);
+std::string check_restore(const Invocation& i);
+
 // The domain that an argument names, or -1: xl has complained. As xl's find_domain.
 long find_domain(Context& c, const std::string& qualifier);
 // The domain of a number as xl takes it, which may be none that Xen knows: nullptr then.

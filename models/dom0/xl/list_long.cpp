@@ -1,8 +1,9 @@
-// list -l: the configuration of domains as libxl keeps it, as JSON. Only what differs from libxl's defaults is
-// there, in the order of libxl's types, laid out as yajl does: four blanks a level, and an empty map on three
-// lines.
+// list -l, and what a saved domain carries: the configuration of domains as libxl keeps it, as JSON. Only what
+// differs from libxl's defaults is there, in the order of libxl's types, laid out as yajl does: four blanks a
+// level, and an empty map on three lines.
 #include "models/dom0/toolstack.h"
 #include "models/dom0/xl/handlers.h"
+#include "models/dom0/xl/saved_config.h"
 
 namespace xensim::dom0::xl {
 
@@ -108,13 +109,13 @@ void affinity(Json& j, const std::string& name, const std::vector<std::vector<un
   j.close();
 }
 
-// managed: the domain as it is now; nullptr: as its file has it.
-void domain_config(Json& j, const DomainSpec& spec, const ManagedDomain* m, const xen::Domain* d) {
+// managed: the domain as it is now; nullptr: as its file has it. domid: for c_info.
+void domain_config(Json& j, const DomainSpec& spec, const ManagedDomain* m, const xen::Domain* d, unsigned domid) {
   const config::DomainConfig& c = spec.config;
   j.map("c_info");
   j.pair("type", "pvh");
   j.pair("name", m ? m->name : c.name);
-  j.pair("domid", m ? 0xffffffffu : 0u);
+  j.pair("domid", domid);
   if (m) j.pair("uuid", to_string(m->uuid));
   j.pair("run_hotplug_scripts", "True");
   j.close();
@@ -134,8 +135,11 @@ void domain_config(Json& j, const DomainSpec& spec, const ManagedDomain* m, cons
   j.pair("max_memkb", m ? m->static_max_kib : c.maxmem_mib << 10);
   j.pair("target_memkb", m ? m->target_kib : c.memory_mib << 10);
   if (m) j.pair("video_memkb", 0);
+  if (c.max_grant_frames) j.pair("max_grant_frames", *c.max_grant_frames);
+  if (c.max_maptrack_frames) j.pair("max_maptrack_frames", *c.max_maptrack_frames);
   scheduling(j, d ? d->scheduling.weight : c.cpu_weight, d ? d->scheduling.cap : c.cap);
   j.pair("claim_mode", "True");
+  if (c.max_event_channels != 1023) j.pair("event_channels", c.max_event_channels);
   j.pair("kernel", c.kernel);
   if (!c.cmdline.empty()) j.pair("cmdline", c.cmdline);
   if (!c.ramdisk.empty()) j.pair("ramdisk", c.ramdisk);
@@ -188,7 +192,7 @@ std::string configurations(Toolstack& toolstack, const std::vector<unsigned>& do
     if (domid == 0)
       dom0_config(j, *m, *d);
     else
-      domain_config(j, toolstack.spec(m->spec), m, d);
+      domain_config(j, toolstack.spec(m->spec), m, d, ~0u);
     j.close();
     j.close();
   }
@@ -199,7 +203,16 @@ std::string configurations(Toolstack& toolstack, const std::vector<unsigned>& do
 std::string configuration(const DomainSpec& spec) {
   Json j;
   j.open('{');
-  domain_config(j, spec, nullptr, nullptr);
+  domain_config(j, spec, nullptr, nullptr, 0);
+  j.close();
+  return j.take() + "\n";
+}
+
+std::string saved_configuration(Toolstack& toolstack, domid_t domid, bool keep_domid) {
+  const ManagedDomain& m = *toolstack.managed(domid);
+  Json j;
+  j.open('{');
+  domain_config(j, toolstack.spec(m.spec), &m, toolstack.hypervisor.find_domain(domid), keep_domid ? domid : 0);
   j.close();
   return j.take() + "\n";
 }

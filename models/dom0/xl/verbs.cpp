@@ -19,13 +19,13 @@ constexpr LongOption kSetOptions[] = {{"ignore-host", 'i'}};
 constexpr LongOption kInfoOptions[] = {{"numa", 'n'}};
 constexpr LongOption kDmesgOptions[] = {{"clear", 'c'}};
 constexpr LongOption kTopOptions[] = {{"batch", 'b'}, {"iterations", 'i', true}, {"delay", 'd', true}};
+constexpr LongOption kRestoreOptions[] = {{"vncviewer", 'V'}, {"vncviewer-autopass", 'A'}};
 constexpr LongOption kCredit2Options[] = {{"domain", 'd', true},       {"weight", 'w', true},
                                           {"cap", 'c', true},          {"schedparam", 's'},
                                           {"ratelimit_us", 'r', true}, {"cpupool", 'p', true}};
 
 constexpr std::string_view kMemory = "<Domain> <MemMB['b'[bytes]|'k'[KB]|'m'[MB]|'g'[GB]|'t'[TB]]>";
 
-// save, restore and migrate will be three more rows.
 constexpr std::array kVerbs{
     Verb{.name = "create",
          .usage = "<ConfigFile> [options] [vars]",
@@ -127,6 +127,34 @@ constexpr std::array kVerbs{
          .domains = DomainArguments::kFirst,
          .check = check_console,
          .start = console},
+    Verb{.name = "save",
+         .usage = "[options] <Domain> <CheckpointFile> [<ConfigFile>]",
+         .summary = "Save a domain state to restore later",
+         .options_help = "-h  Print this help.\n"
+                         "-c  Leave domain running after creating the snapshot.\n"
+                         "-p  Leave domain paused after creating the snapshot.\n"
+                         "-D  Store the domain id in the configuration.",
+         .modifies = true,
+         .short_options = "cpD",
+         .required = 2,
+         .domains = DomainArguments::kFirst,
+         .check = check_save,
+         .start = save},
+    Verb{.name = "restore",
+         .usage = "[options] [<ConfigFile>] <CheckpointFile>",
+         .summary = "Restore a domain from a saved state",
+         .options_help = "-h                       Print this help.\n"
+                         "-p                       Do not unpause domain after restoring it.\n"
+                         "-e                       Do not wait in the background for the death of the domain.\n"
+                         "-d                       Enable debug messages.\n"
+                         "-V, --vncviewer          Connect to the VNC display after the domain is created.\n"
+                         "-A, --vncviewer-autopass Pass VNC password to viewer via stdin.",
+         .modifies = true,
+         .short_options = "FcpdeVA",
+         .long_options = kRestoreOptions,
+         .required = 1,
+         .check = check_restore,
+         .start = restore},
     Verb{.name = "mem-max",
          .usage = kMemory,
          .summary = "Set the maximum amount reservation for a domain",

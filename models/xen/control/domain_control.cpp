@@ -107,6 +107,7 @@ long send_trigger(Hypervisor& hv, Domain& d, std::uint32_t trigger, std::uint32_
 void resume(Hypervisor& hv, Domain& d) {
   if (!d.shutdown) return;
   d.shutdown.reset();
+  d.shutdown_code = ~0u;
   d.ended_at = 0;
   for (auto& v : d.vcpus) {
     v->pause_flags &= ~kPauseShutdown;

@@ -16,8 +16,11 @@ using Bytes = std::vector<std::uint8_t>;
 // Records by their codes in public/arch-x86/hvm/save.h.
 constexpr std::uint16_t kEnd = HVM_SAVE_CODE(END), kHeader = HVM_SAVE_CODE(HEADER), kCpu = HVM_SAVE_CODE(CPU),
                         kLapic = HVM_SAVE_CODE(LAPIC), kLapicRegs = HVM_SAVE_CODE(LAPIC_REGS),
-                        kMtrr = HVM_SAVE_CODE(MTRR), kTscAdjust = HVM_SAVE_CODE(TSC_ADJUST);
+                        kPciIrq = HVM_SAVE_CODE(PCI_IRQ), kIsaIrq = HVM_SAVE_CODE(ISA_IRQ),
+                        kPciLink = HVM_SAVE_CODE(PCI_LINK), kMtrr = HVM_SAVE_CODE(MTRR),
+                        kVmce = HVM_SAVE_CODE(VMCE_VCPU), kTscAdjust = HVM_SAVE_CODE(TSC_ADJUST);
 
+constexpr std::uint64_t kMachineCheckBanks = 2;                        // of IA32_MCG_CAP, as Xen offers them
 constexpr std::uint32_t kSoftwareDisabled = 1, kHardwareDisabled = 2;  // hvm_hw_lapic.disabled
 
 void append_record(Bytes& to, std::uint16_t type, unsigned instance, std::span<const std::uint8_t> body) {
@@ -330,8 +333,16 @@ std::size_t size_of(std::uint16_t type) {
       return sizeof(hvm_hw_lapic);
     case kLapicRegs:
       return sizeof(hvm_hw_lapic_regs);
+    case kPciIrq:
+      return sizeof(hvm_hw_pci_irqs);
+    case kIsaIrq:
+      return sizeof(hvm_hw_isa_irqs);
+    case kPciLink:
+      return sizeof(hvm_hw_pci_link);
     case kMtrr:
       return sizeof(hvm_hw_mtrr);
+    case kVmce:
+      return sizeof(hvm_vmce_vcpu);
     case kTscAdjust:
       return sizeof(hvm_tsc_adjust);
     default:
@@ -377,6 +388,7 @@ std::vector<std::uint8_t> save_hvm_context(Hypervisor& hv, Domain& d) {
   hvm_save_header header{};
   header.magic = HVM_FILE_MAGIC;
   header.version = HVM_FILE_VERSION;
+  header.changeset = ~std::uint64_t{0};  // as Debian's Xen, which was not built from a repository
   header.cpuid = d.cpuid.query(1, 0).eax;
   header.gtsc_khz = static_cast<std::uint32_t>(hv.tsc_hz / 1000);
   append_record(out, kHeader, 0, header);
@@ -384,7 +396,12 @@ std::vector<std::uint8_t> save_hvm_context(Hypervisor& hv, Domain& d) {
     if (!(v->pause_flags & kPauseDown)) append_record(out, kCpu, v->id, cpu_record(hv, *v));
   for (auto& v : d.vcpus) append_record(out, kLapic, v->id, lapic_record(*v));
   for (auto& v : d.vcpus) append_record(out, kLapicRegs, v->id, lapic_registers(hv, *v));
+  // Lines that no device of a PVH domain drives, and machine checks that never come; Xen has records of them.
+  append_record(out, kPciIrq, 0, hvm_hw_pci_irqs{});
+  append_record(out, kIsaIrq, 0, hvm_hw_isa_irqs{});
+  append_record(out, kPciLink, 0, hvm_hw_pci_link{});
   for (auto& v : d.vcpus) append_record(out, kMtrr, v->id, mtrr_record(hv, *v));
+  for (auto& v : d.vcpus) append_record(out, kVmce, v->id, hvm_vmce_vcpu{kMachineCheckBanks, 0, 0, 0});
   for (auto& v : d.vcpus) append_record(out, kTscAdjust, v->id, hvm_tsc_adjust{v->tsc_adjust});
   append_record(out, kEnd, 0, std::span<const std::uint8_t>{});
   return out;

@@ -2,9 +2,10 @@
 // sequence of records, each with a descriptor of type, instance and length, that a record END closes. Layouts:
 // public/hvm/save.h and public/arch-x86/hvm/save.h.
 //
-// A PVH domain has the records HEADER, then CPU, LAPIC, LAPIC_REGS, MTRR and TSC_ADJUST for each vCPU; CPU only
-// for those that are up, which is how the other end knows which are. What guests register with Xen (areas, timers,
-// event ports) is not part of it: a guest sets that up again after it was restored.
+// A PVH domain has the records HEADER, then CPU, LAPIC, LAPIC_REGS, MTRR, VMCE_VCPU and TSC_ADJUST for each vCPU;
+// CPU only for those that are up, which is how the other end knows which are. PCI_IRQ, ISA_IRQ and PCI_LINK are
+// there as Xen has them, and mean nothing. What guests register with Xen (areas, timers, event ports) is not part
+// of it: a guest sets that up again after it was restored.
 #pragma once
 
 #include <cstdint>
