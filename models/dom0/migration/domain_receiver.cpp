@@ -261,7 +261,7 @@ void DomainReceiver::msr_policy() {
 
 void DomainReceiver::static_data_end() {
   if (std::exchange(static_data_ended_, true)) fail("Multiple STATIC_DATA_END records found");
-  hypercalls(1, Path::kDomctl);
+  hypercalls(1, Path::kControlOp);
   cpuid_policy();
   msr_policy();
 }
@@ -272,7 +272,7 @@ void DomainReceiver::static_data_end() {
 // emulated.
 void DomainReceiver::tsc_info(std::span<const std::uint8_t> body) {
   const StreamTsc tsc = StreamReader::tsc_info(body);
-  hypercalls(1, Path::kDomctl);
+  hypercalls(1, Path::kControlOp);
   if (tsc.mode > 2) fail("Unable to set TSC information", -xen::kEinval);
   if (tsc.mode != 2 && tsc.khz != 0 && tsc.khz != hypervisor_.tsc_hz / 1000)
     fail("Unable to set TSC information", -xen::kEopnotsupp);
@@ -319,7 +319,7 @@ void DomainReceiver::hvm_params(std::span<const std::uint8_t> body) {
 
 void DomainReceiver::stream_complete() {
   xen::Domain& d = domain();
-  hypercalls(3, Path::kDomctl);
+  hypercalls(3, Path::kControlOp);
   d.hvm_params[HVM_PARAM_TRIPLE_FAULT_REASON] = SHUTDOWN_reboot;
   // The vLAPIC's page is emulated, and has its tables from the start.
   if (!d.p2m->set(Gfn(0xfee00), xen::kNoMfn, 0, xen::P2mType::kMmioDm))

@@ -76,7 +76,7 @@ void DomainSender::cpu_policy() {
   std::memset(msrs.data(), 0, msrs.size() * sizeof msrs[0]);
   msrs[0].idx = 0xce;   // MSR_INTEL_PLATFORM_INFO: no CPUID faulting
   msrs[1].idx = 0x10a;  // MSR_ARCH_CAPABILITIES: none
-  hypercalls(2, Path::kDomctl);
+  hypercalls(2, Path::kControlOp);
   writer_.libxc_record(LibxcRecord::kX86CpuidPolicy, bytes_of(leaves));
   writer_.libxc_record(LibxcRecord::kX86MsrPolicy, bytes_of(msrs));
 }
@@ -90,12 +90,12 @@ void DomainSender::send_all() {
 }
 
 long DomainSender::enable_log_dirty() {
-  hypercalls(1, Path::kDomctl);
+  hypercalls(1, Path::kControlOp);
   return domain().log_dirty->enable();
 }
 
 long DomainSender::send_dirty() {
-  hypercalls(1, Path::kDomctl);
+  hypercalls(1, Path::kControlOp);
   xen::LogDirty::Report report;
   dirty_.assign((frames_ + 7) / 8, 0);
   if (const long r = domain().log_dirty->clean(dirty_, frames_, report); r != 0) return r;
@@ -135,7 +135,7 @@ Cycles DomainSender::send_batch() {
   const auto plain = static_cast<std::uint64_t>(
       std::count_if(batch.begin(), batch.end(), [](const StreamPage& p) { return p.kind == PageKind::kPlain; }));
   // getpageframeinfo3 looks at each; then those with content are mapped, in one call, and unmapped.
-  hypercalls(1, Path::kDomctl);
+  hypercalls(1, Path::kControlOp);
   hypervisor_.cost.charge_many(*hypervisor_.here().pcpu, Path::kP2mLookup, batch.size());
   if (plain > 0) {
     hypercalls(2, Path::kMemoryOp);
@@ -184,7 +184,7 @@ Cycles DomainSender::finish() {
   writer_.tsc_info({0, static_cast<std::uint32_t>(hypervisor_.tsc_hz / 1000), hypervisor_.ns(hypervisor_.now()),
                     config_.tsc_incarnation});
   writer_.libxc_record(LibxcRecord::kHvmContext, xen::save_hvm_context(hypervisor_, domain()));
-  hypercalls(3, Path::kDomctl);
+  hypercalls(3, Path::kControlOp);
   hvm_params();
   writer_.libxc_record(LibxcRecord::kEnd);
   abort();
@@ -195,7 +195,7 @@ Cycles DomainSender::finish() {
 void DomainSender::abort() {
   next_ = frames_;
   xen::Domain* d = hypervisor_.find_domain(domid_);
-  hypercalls(1, Path::kDomctl);
+  hypercalls(1, Path::kControlOp);
   if (d && d->log_dirty) d->log_dirty->disable();
 }
 

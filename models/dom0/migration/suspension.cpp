@@ -76,7 +76,7 @@ bool resume_domain(Toolstack& toolstack, xen::Domain& d, xl::Output& out) {
   xen::Hypervisor& hv = toolstack.hypervisor;
   cpu::Pcpu& p = *hv.here().pcpu;
   hv.cost.charge_many(p, xen::Path::kModelHypercall, 4);
-  hv.cost.charge_many(p, xen::Path::kDomctl, 4);
+  hv.cost.charge_many(p, xen::Path::kControlOp, 4);
   if (!d.shutdown || *d.shutdown != xen::ShutdownReason::kSuspend) {
     const unsigned reason = d.shutdown ? static_cast<unsigned>(*d.shutdown) : d.shutdown_code & 0xff;
     out.write(true, xc_error("Dom " + std::to_string(d.domid) + " not suspended: (shutdown " +
