@@ -110,8 +110,8 @@ class SaveRestore(XensimTest):
         # CPUID, MSRs, end of static data, pages, TSC, HVM context and parameters, end
         self.assertEqual(kinds, [17, 18, 16, 1, 8, 9, 10, 0])
         pages = memory(records)
-        # All of its 16 MiB but for the frame under shared_info, and the special pages.
-        self.assertEqual(len(pages), 4096 - 1 + 8)
+        # All of its 16 MiB but for the frame under shared_info, the ACPI tables, and the special pages.
+        self.assertEqual(len(pages), 4096 - 1 + 9 + 8)
         self.assertEqual(len(records[-4][1]), 24)
         context = records[-3][1]
         types, at = [], 0
