@@ -8,7 +8,8 @@ import unittest
 
 from runner import MACHINE, XensimTest, guest
 
-VERIFY = "/usr/lib/xen-4.17/bin/verify-stream-v2"  # of Debian's xen-utils-4.17
+# Of Debian's xen-utils-4.17.
+VERIFY, VERIFY_LIBRARY = "/usr/lib/xen-4.17/bin/verify-stream-v2", "/usr/lib/xen-4.17/lib/python"
 
 
 def layout(file):
@@ -126,8 +127,8 @@ class SaveRestore(XensimTest):
     @unittest.skipUnless(os.path.exists(VERIFY), VERIFY + " is not there (Debian package xen-utils-4.17)")
     def test_verify_stream_v2_accepts_the_file(self):
         result = self.run_verbs([("6ms", "save s x.save")], self.suspender())
-        check = subprocess.run([VERIFY, "-v", "-f", "xl", "-i", os.path.join(result.out, "x.save")], stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT)
+        check = subprocess.run(["python3", VERIFY, "-v", "-f", "xl", "-i", os.path.join(result.out, "x.save")],
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(os.environ, PYTHONPATH=VERIFY_LIBRARY))
         self.assertEqual(check.returncode, 0, check.stdout.decode())
         self.assertIn("Domain Header: x86 HVM from Xen 4.17", check.stdout.decode())
 
