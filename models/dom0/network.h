@@ -56,19 +56,24 @@ class Connection {
   virtual std::optional<int> exit_status(Cycles now) = 0;
 };
 
+struct MigrationReport;
+
 // Somebody at another host has started a program here.
 struct Incoming {
   std::string command;
   std::unique_ptr<Connection> connection;
+  std::shared_ptr<MigrationReport> report;  // for the simulator's account of it; may be null
 };
 
 class Network {
  public:
   virtual ~Network() = default;
+  virtual const NetworkConfig& config() const = 0;
   enum class Reach : std::uint8_t { kReachable, kUnknownHost, kNoLink };
   virtual Reach reach(const std::string& host) const = 0;
   // Starts a program at a reachable host.
-  virtual std::unique_ptr<Connection> connect(Cycles now, const std::string& host, const std::string& command) = 0;
+  virtual std::unique_ptr<Connection> connect(Cycles now, const std::string& host, const std::string& command,
+                                              std::shared_ptr<MigrationReport> report) = 0;
   // The next one that has come.
   virtual std::optional<Incoming> accept(Cycles now) = 0;
 };

@@ -36,6 +36,7 @@ void describe(ToolstackConfig& c, config::Visitor& v) {
   v(c.storage_bandwidth, {"storage_bandwidth", "bit/s", "how fast saved domains are written and read",
                           "uncalibrated", config::between(10'000, 10'000'000'000'000)});
   v(c.storage_space, {"storage_space", "bytes", "room for one saved domain; 0: no limit", "design"});
+  v(c.migration, {"migration", "", "live migration", ""});
 }
 
 std::string to_string(const std::array<std::uint8_t, 16>& uuid) {
@@ -70,7 +71,7 @@ class Toolstack::Run final : public Job {
       : toolstack_(toolstack),
         number_(entry.number),
         verb_(std::move(entry.verb)),
-        context_{toolstack, record_.output, entry.spec, 0} {
+        context_{toolstack, record_.output, entry.spec, 0, std::move(entry.incoming)} {
     record_.command = verb_.command;
     record_.asked = entry.asked;
     record_.began = toolstack.hypervisor.ns(now);
@@ -235,9 +236,49 @@ std::array<std::uint8_t, 16> Toolstack::make_uuid() {
   return uuid;
 }
 
+void Toolstack::rename_domain(domid_t domid, const std::string& name) {
+  ManagedDomain& m = *managed(domid);
+  m.name = name;
+  xenstore.rename(domid, name);
+  hypervisor.find_domain(domid)->name = name;
+}
+
+void Toolstack::rename_spec(std::size_t spec, const std::string& name) {
+  specs_[spec].name = specs_[spec].parameters.name = name;
+}
+
+std::shared_ptr<MigrationReport> Toolstack::begin_migration(const std::string& domain, const std::string& to) {
+  auto report = std::make_shared<MigrationReport>();
+  report->domain = domain;
+  report->from = host_name;
+  report->to = to;
+  report->began = hypervisor.ns(hypervisor.now());
+  migrations.push_back(report);
+  if (migration_stats) {
+    stats::Group& all = migration_stats->group("migration", "of domains to other hosts");
+    report->stats = &all.group(std::to_string(migrations.size()));
+    add_stats(*report, *report->stats);
+  }
+  return report;
+}
+
 void Toolstack::start(std::unique_ptr<Job> job) { starting_.push_back(std::move(job)); }
 
 void Toolstack::begin(Entry entry, Cycles now) { start(std::make_unique<Run>(*this, std::move(entry), now)); }
+
+// What programs at other hosts have started here.
+void Toolstack::accept_incoming(Cycles now) {
+  while (network) {
+    auto incoming = network->accept(now);
+    if (!incoming) return;
+    Entry e;
+    e.verb = xl::parse(incoming->command);
+    e.number = ++verbs_;
+    e.asked = true;
+    e.incoming = std::make_shared<Incoming>(std::move(*incoming));
+    begin(std::move(e), now);
+  }
+}
 
 // The background process of each domain that has ended wakes up.
 void Toolstack::find_ended() {
@@ -293,6 +334,7 @@ ModelAction Toolstack::next(xen::Vcpu& vcpu, Cycles now) {
   hypervisor.model_take_event(vcpu.domain, event_port_);
   for (;;) {
     find_ended();
+    accept_incoming(now);
     while (next_entry_ < timeline_.size() && timeline_[next_entry_].at <= hypervisor.ns(now))
       begin(std::move(timeline_[next_entry_++]), now);
     for (Entry& e : std::exchange(asked_, {})) begin(std::move(e), now);

@@ -20,6 +20,8 @@
 #include "models/dom0/core_dump.h"
 #include "models/dom0/domain_spec.h"
 #include "models/dom0/job.h"
+#include "models/dom0/migration/migration_report.h"
+#include "models/dom0/migration/precopy.h"
 #include "models/dom0/network.h"
 #include "models/dom0/xenstore_entries.h"
 #include "models/dom0/xl/verb.h"
@@ -41,6 +43,7 @@ struct ToolstackConfig {
   std::uint64_t control_timeout = 60'000'000'000;
   std::uint64_t storage_bandwidth = 4'000'000'000;
   std::uint64_t storage_space = 0;  // bytes; 0: no limit
+  MigrationConfig migration;
 };
 void describe(ToolstackConfig& c, config::Visitor& v);
 
@@ -110,8 +113,12 @@ class Toolstack final : public xen::ModelProgram {
 
   // Something has come from outside the host: the toolstack looks.
   void wake() { hypervisor.event_set_pending(dom0(), event_port_); }
-  // Connections to other hosts; set once.
+  // Connections to other hosts, this host's own name, and where migrations are counted; set once.
   Network* network = nullptr;
+  std::string host_name;
+  stats::Group* migration_stats = nullptr;
+  // Of this host's domains to others, in order.
+  std::vector<std::shared_ptr<MigrationReport>> migrations;
 
   // --- For jobs.
   xen::Hypervisor& hypervisor;
@@ -138,6 +145,13 @@ class Toolstack final : public xen::ModelProgram {
   // As Xen does: the next number that is free.
   domid_t allocate_domid();
   std::array<std::uint8_t, 16> make_uuid();
+  // Of a process of dom0's, for messages.
+  unsigned make_pid() { return ++last_pid_; }
+  // A managed domain has another name; whether that is free is the caller's affair.
+  void rename_domain(domid_t domid, const std::string& name);
+  // A domain that is restarted has this name.
+  void rename_spec(std::size_t spec, const std::string& name);
+  std::shared_ptr<MigrationReport> begin_migration(const std::string& domain, const std::string& to);
   void start(std::unique_ptr<Job> job);
   // Seconds since 1970 in dom0.
   std::uint64_t wallclock(Nanoseconds ns) const {
@@ -151,6 +165,7 @@ class Toolstack final : public xen::ModelProgram {
     std::optional<std::size_t> spec;
     std::uint64_t number = 0;
     bool asked = false;
+    std::shared_ptr<Incoming> incoming = {};
   };
   class Run;  // one run of xl
 
@@ -158,6 +173,7 @@ class Toolstack final : public xen::ModelProgram {
   void find_ended();
   void note_unwatched_end(const ManagedDomain& m, const xen::Domain* d);
   void begin(Entry entry, Cycles now);
+  void accept_incoming(Cycles now);
 
   std::vector<DomainSpec> specs_;
   std::vector<DomainOutcome> outcomes_;
@@ -171,6 +187,7 @@ class Toolstack final : public xen::ModelProgram {
   std::size_t turn_ = 0;
   const Job* creating_ = nullptr;  // the one of the scenario's domains that is under way
   std::uint32_t event_port_ = 0;   // watches of the toolstack's fire
+  unsigned last_pid_ = 999;
   std::uint64_t verbs_ = 0, verbs_over_ = 0;
   Rng uuids_;
 };

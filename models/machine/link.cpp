@@ -190,6 +190,8 @@ class StreamEnd final : public dom0::Connection {
 
 }  // namespace
 
+const dom0::NetworkConfig& HostNetwork::config() const { return machine_.scenario.machine.dom0.network; }
+
 HostNetwork::Reach HostNetwork::reach(const std::string& host) const {
   const auto it = hosts.find(host);
   if (it == hosts.end()) return Reach::kUnknownHost;
@@ -197,7 +199,8 @@ HostNetwork::Reach HostNetwork::reach(const std::string& host) const {
 }
 
 std::unique_ptr<dom0::Connection> HostNetwork::connect(Cycles now, const std::string& host,
-                                                       const std::string& command) {
+                                                       const std::string& command,
+                                                       std::shared_ptr<dom0::MigrationReport> report) {
   const LinkEnd& to = hosts.at(host).value();
   auto stream = std::make_shared<Stream>(*to.link);
   const Femtoseconds opened = fs_of(machine_, now);
@@ -210,10 +213,10 @@ std::unique_ptr<dom0::Connection> HostNetwork::connect(Cycles now, const std::st
     if (breaks) end.breaks_at = cycles_of(*machines[e], *breaks);
   }
   // All round trips but the last half have passed when the program starts there.
-  const Femtoseconds trips = 2 * machine_.scenario.machine.dom0.network.connect_round_trips - 1;
+  const Femtoseconds trips = 2 * config().connect_round_trips - 1;
   if (const auto at = to.link->transmit(to.end, opened, command.size()))
     to.other->network->enter(cycles_of(*to.other, *at + (trips - 1) * to.link->latency()),
-                             {command, std::make_unique<StreamEnd>(stream, 1)});
+                             {command, std::make_unique<StreamEnd>(stream, 1), std::move(report)});
   return std::make_unique<StreamEnd>(stream, 0);
 }
 

@@ -76,9 +76,10 @@ class HostNetwork final : public dom0::Network {
   // Links to hosts by their names; a host without a link to here is nullptr.
   std::map<std::string, std::optional<LinkEnd>> hosts;
 
+  const dom0::NetworkConfig& config() const override;
   Reach reach(const std::string& host) const override;
-  std::unique_ptr<dom0::Connection> connect(Cycles now, const std::string& host,
-                                            const std::string& command) override;
+  std::unique_ptr<dom0::Connection> connect(Cycles now, const std::string& host, const std::string& command,
+                                            std::shared_ptr<dom0::MigrationReport> report) override;
   std::optional<dom0::Incoming> accept(Cycles now) override;
 
  private:

@@ -98,6 +98,7 @@ Machine::Machine(sc_core::sc_module_name name, const ScenarioConfig& s, std::vec
   auto xl = std::make_unique<dom0::Toolstack>(*hypervisor, m.dom0.toolstack, *console, *xenstored, m.seed);
   toolstack = xl.get();
   toolstack->network = network.get();
+  toolstack->migration_stats = &stats;
   hypervisor->on_network_interrupt = [this] { toolstack->wake(); };
   toolstack->check_spec = [this](const std::string& place, const std::string& text) {
     return check_domain(scenario, {place, text});

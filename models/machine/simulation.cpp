@@ -10,7 +10,7 @@ Simulation::Simulation(CheckedScenario scenario,
     machines_.push_back(std::make_unique<Machine>(module.c_str(), h.scenario, std::move(h.domains),
                                                   std::move(h.timeline), std::move(s.tracer),
                                                   std::move(s.console)));
-    machines_.back()->host = h.name;
+    machines_.back()->host = machines_.back()->toolstack->host_name = h.name;
     hosts_.push_back(machines_.back().get());
   }
   for (Machine* m : hosts_)

@@ -3,6 +3,7 @@
 // xl says then.
 #include <algorithm>
 #include <cctype>
+#include <map>
 #include <set>
 
 #include "models/dom0/xl/command_line.h"
@@ -39,6 +40,18 @@ class Names {
   void add_restored() {
     ++created_;
     any_ = true;
+  }
+  // A domain of `other` may come here; which one is not known if it was given by its number.
+  void receive(const Names& other, const std::string& qualifier) {
+    unsigned domid = 0;
+    if (dom0::xl::is_domid(qualifier, domid))
+      names_.insert(other.names_.begin(), other.names_.end());
+    else
+      names_.insert(qualifier);
+    ++created_;
+    renames_ |= other.renames_;
+    restarts_ |= other.restarts_;
+    any_ |= other.any_;
   }
 
   // "": it could; else what to use.
@@ -156,7 +169,9 @@ bool check_link_change(const TimelineEntry& e, const std::string& pointer, Check
   return true;
 }
 
-CheckedVerb check_verb(const TimelineEntry& e, const std::string& pointer, const CheckedHost& host, Names& names) {
+CheckedVerb check_verb(const TimelineEntry& e, const std::string& pointer, const CheckedHost& host,
+                       std::map<std::string, Names>& all) {
+  Names& names = all[host.name];
   CheckedVerb v;
   v.at = e.at;
   v.verb = dom0::xl::parse(e.xl);
@@ -171,6 +186,9 @@ CheckedVerb check_verb(const TimelineEntry& e, const std::string& pointer, const
   }
   if (v.verb.verb->name == "rename") names.add(v.verb.arguments[1]);
   if (v.verb.verb->name == "restore") names.add_restored();
+  if (v.verb.verb->name == "migrate" && v.verb.arguments[1] != host.name)
+    if (const auto to = all.find(v.verb.arguments[1]); to != all.end())
+      to->second.receive(names, v.verb.arguments[0]);
   return v;
 }
 
@@ -178,6 +196,7 @@ CheckedVerb check_verb(const TimelineEntry& e, const std::string& pointer, const
 
 void check_timeline(const ScenarioConfig& scenario, const std::string& place, CheckedScenario& to) {
   std::map<std::string, Names> names;
+  for (const CheckedHost& h : to.hosts) names[h.name];
   for (const CheckedHost& h : to.hosts)
     for (const dom0::DomainSpec& d : h.domains) names[h.name].add(d);
   for (std::size_t i = 0; i < scenario.timeline.size(); ++i) {
@@ -192,7 +211,7 @@ void check_timeline(const ScenarioConfig& scenario, const std::string& place, Ch
     if (e.host && scenario.hosts.empty())
       throw UserError(pointer + "/host", "the scenario has no hosts", "leave it out, or give \"hosts\"");
     CheckedHost& host = e.host ? named(to.hosts, *e.host, "host", pointer + "/host") : to.hosts.front();
-    host.timeline.push_back(check_verb(e, pointer, host, names[host.name]));
+    host.timeline.push_back(check_verb(e, pointer, host, names));
   }
 }
 

@@ -36,4 +36,6 @@ std::string Digest::hex() const {
   return text;
 }
 
+std::uint64_t digest64(const void* data, std::size_t bytes) { return XXH3_64bits(data, bytes); }
+
 }  // namespace xensim

@@ -28,4 +28,7 @@ class Digest {
   std::unique_ptr<State> state_;
 };
 
+// The same for a few bytes at once, in 64 bits.
+std::uint64_t digest64(const void* data, std::size_t bytes);
+
 }  // namespace xensim

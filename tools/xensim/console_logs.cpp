@@ -3,6 +3,9 @@
 namespace xensim::tool {
 
 void ConsoleLogs::open(std::uint16_t domid, const std::string& name) {
+  // A domain that has another name from now on, and has said nothing under the old one.
+  if (const auto old = names_.find(domid); old != names_.end() && old->second != name && logs_[old->second].empty)
+    logs_.erase(old->second);
   names_[domid] = name;
   Log& log = logs_[name];
   if (!log.file && !folder_.empty())
@@ -13,6 +16,7 @@ void ConsoleLogs::write(std::uint16_t domid, std::string_view text) {
   const auto name = names_.find(domid);
   if (name == names_.end()) return;
   Log& log = logs_.at(name->second);
+  log.empty = false;
   if (log.file) log.file->write(text);
   if (!terminal_) return;
   for (const char c : text) {

@@ -30,6 +30,7 @@ class ConsoleLogs {
   struct Log {
     std::unique_ptr<AtomicFile> file;
     std::string line;  // not yet shown
+    bool empty = true;
   };
   void show(const std::string& name, std::string_view line);
 

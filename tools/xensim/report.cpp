@@ -145,11 +145,32 @@ void print_host(const machine::Machine& m) {
       std::printf("\nXen crashed %s: %s\n", d->name.c_str(), d->crash_message.c_str());
 }
 
+void print_migration(const dom0::MigrationReport& r) {
+  const auto ms = [](Nanoseconds ns) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%" PRIu64 ".%03" PRIu64 " ms", ns / 1'000'000, ns / 1'000 % 1'000);
+    return std::string(text);
+  };
+  std::printf("\nMigration of %s from %s to %s: %s, %s", r.domain.c_str(), r.from.c_str(), r.to.c_str(),
+              std::string(dom0::name_of(r.outcome)).c_str(), ms(r.ended > r.began ? r.ended - r.began : 0).c_str());
+  if (r.suspended != 0) std::printf(", downtime %s", r.resumed != 0 ? ms(r.downtime()).c_str() : "without end");
+  if (r.equal + r.different != 0)
+    std::printf(", pages at hand-over: %" PRIu64 " equal, %" PRIu64 " different", r.equal, r.different);
+  std::printf("\n");
+  for (std::size_t i = 0; i < r.rounds.size(); ++i) {
+    const auto& round = r.rounds[i];
+    std::printf("  round %zu: %7" PRIu64 " pages, %10" PRIu64 " bytes, %s\n", i, round.pages, round.bytes,
+                round.ended != 0 ? ms(round.ended - round.began).c_str() : "not completed");
+  }
+}
+
 }  // namespace
 
 void print_report(std::span<machine::Machine* const> hosts, machine::RunEnd end, const std::string& out,
                   double host_seconds) {
   for (const machine::Machine* m : hosts) print_host(*m);
+  for (const machine::Machine* m : hosts)
+    for (const auto& migration : m->toolstack->migrations) print_migration(*migration);
   const double mips = host_seconds > 0 ? static_cast<double>(instructions_of(hosts)) / host_seconds / 1e6 : 0;
   const machine::Machine& first = *hosts.front();
   std::printf("\nSimulated %s ms: %s. Host: %.2f s, %.1f MIPS.\n",

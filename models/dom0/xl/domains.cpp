@@ -209,9 +209,7 @@ int rename(Context& c, const Invocation& i) {
         "libxl: error: libxl_domain.c:81:libxl__domain_rename: %sDomain with name \"%s\" already exists.\n",
         log_prefix(domid).c_str(), to.c_str());
   } else if (m) {
-    m->name = to;
-    c.toolstack.xenstore.rename(m->domid, to);
-    c.toolstack.hypervisor.find_domain(m->domid)->name = to;
+    c.toolstack.rename_domain(m->domid, to);
     return 0;
   }
   c.out.complain("Can't rename domain '%s'.\n", i.arguments[0].c_str());

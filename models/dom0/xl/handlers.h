@@ -40,6 +40,10 @@ std::unique_ptr<Job> reboot(Context& c, const Invocation& i);
 std::string check_create(const Invocation& i);
 std::string check_shutdown(const Invocation& i);
 
+// migrate.cpp, migrate_receive.cpp
+std::unique_ptr<Job> migrate(Context& c, const Invocation& i);
+std::unique_ptr<Job> migrate_receive(Context& c, const Invocation& i);
+
 // vcpu.cpp
 int vcpu_list(Context& c, const Invocation& i);
 int vcpu_pin(Context& c, const Invocation& i);

@@ -19,6 +19,7 @@
 
 namespace xensim::dom0 {
 class Toolstack;
+struct Incoming;
 }
 
 namespace xensim::dom0::xl {
@@ -50,6 +51,7 @@ struct Context {
   Output& out;
   std::optional<std::size_t> spec;  // of what `create` reads, checked already
   unsigned hypercalls = 0;          // that act() made: their time is charged when it is done
+  std::shared_ptr<Incoming> incoming = {};  // started from another host
 };
 
 // Which arguments name domains that must exist.

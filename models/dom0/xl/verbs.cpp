@@ -19,6 +19,8 @@ constexpr LongOption kSetOptions[] = {{"ignore-host", 'i'}};
 constexpr LongOption kInfoOptions[] = {{"numa", 'n'}};
 constexpr LongOption kDmesgOptions[] = {{"clear", 'c'}};
 constexpr LongOption kTopOptions[] = {{"batch", 'b'}, {"iterations", 'i', true}, {"delay", 'd', true}};
+// Letters that nobody can type: --debug, and --live, which is for xm's sake and does nothing.
+constexpr LongOption kMigrateOptions[] = {{"debug", '\1'}, {"live", '\2'}};
 constexpr LongOption kRestoreOptions[] = {{"vncviewer", 'V'}, {"vncviewer-autopass", 'A'}};
 constexpr LongOption kCredit2Options[] = {{"domain", 'd', true},       {"weight", 'w', true},
                                           {"cap", 'c', true},          {"schedparam", 's'},
@@ -140,6 +142,25 @@ constexpr std::array kVerbs{
          .domains = DomainArguments::kFirst,
          .check = check_save,
          .start = save},
+    Verb{.name = "migrate",
+         .usage = "[options] <Domain> <host>",
+         .summary = "Migrate a domain to another host",
+         .options_help = "-h              Print this help.\n"
+                         "-C <config>     Send <config> instead of config file from creation.\n"
+                         "-s <sshcommand> Use <sshcommand> instead of ssh.  String will be passed\n"
+                         "                to sh. If empty, run <host> instead of ssh <host> xl\n"
+                         "                migrate-receive [-d -e]\n"
+                         "-e              Do not wait in the background (on <host>) for the death\n"
+                         "                of the domain.\n"
+                         "--debug         Print huge (!) amount of debug during the migration process.\n"
+                         "-p              Do not unpause domain after migrating it.\n"
+                         "-D              Preserve the domain id",
+         .modifies = true,
+         .short_options = "FC:s:epD",
+         .long_options = kMigrateOptions,
+         .required = 2,
+         .domains = DomainArguments::kFirst,
+         .start = migrate},
     Verb{.name = "restore",
          .usage = "[options] [<ConfigFile>] <CheckpointFile>",
          .summary = "Restore a domain from a saved state",
@@ -155,6 +176,12 @@ constexpr std::array kVerbs{
          .required = 1,
          .check = check_restore,
          .start = restore},
+    Verb{.name = "migrate-receive",
+         .usage = "- for internal use only",
+         .summary = "Restore a domain from a saved state",
+         .modifies = true,
+         .short_options = "Fedrp",
+         .start = migrate_receive},
     Verb{.name = "mem-max",
          .usage = kMemory,
          .summary = "Set the maximum amount reservation for a domain",

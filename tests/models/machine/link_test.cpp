@@ -85,7 +85,7 @@ struct Pair {
     });
     a = simulation->hosts()[0];
     b = simulation->hosts()[1];
-    near = a->network->connect(0, "b", "cat");
+    near = a->network->connect(0, "b", "cat", nullptr);
     for (at = 50'000; !incoming; ++at) incoming = b->network->accept(at);
     far = std::move(incoming->connection);
   }
