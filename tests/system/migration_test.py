@@ -5,6 +5,7 @@ import os
 import re
 import unittest
 
+from kernel import shutdown
 from runner import XensimTest
 
 QUICK = {"create_cycles": 100000, "destroy_cycles": 20000, "verb_cycles": 20000, "control_timeout": "20ms"}
@@ -30,15 +31,13 @@ class Migration(XensimTest):
         settings = {"memory": 16, "cmdline": "pages=64 steps=0 period_us=250 halt=1", "on_poweroff": "destroy", **options}
         return self.guest_domain(name, "suspend", **settings)
 
-    def scenario(self, timeline, domains=None, name="s.json", timing="functional", until=None, link=None, b=None, a=None, **toolstack):
+    def scenario(self, timeline, domains=None, name="s.json", timing="functional", until="600ms", link=None, b=None, a=None, **toolstack):
         machine = json.loads(json.dumps(MACHINE))
         machine["dom0"]["toolstack"].update(toolstack)
         content = {"timing": timing,
                    "hosts": {"a": {"machine": {**machine, **(a or {})}, "domains": [self.web()] if domains is None else domains},
                              "b": {"machine": {**machine, **(b or {})}}},
-                   "links": {"ab": {**LINK, **(link or {})}}, "timeline": timeline}
-        if until:
-            content["until"] = until
+                   "links": {"ab": {**LINK, **(link or {})}}, "timeline": timeline, "until": until}
         return self.write(name, json.dumps(content))
 
     def run_it(self, timeline, *options, out="out", status=0, trace="none", **scenario):
@@ -75,9 +74,13 @@ class Migration(XensimTest):
             census = self.stats(result, host)["census"]
             self.assertEqual(census["start"], census["end"], host)
 
-    LISTS = [{"at": "260ms", "host": h, "xl": "list"} for h in "ab"]
-    LAST_A = LISTS + [{"at": "262ms", "host": "a", "xl": "shutdown web"}]
-    LAST = LAST_A + [{"at": "262ms", "host": "b", "xl": "shutdown web"}]
+    def last(self, *hosts, at=260):
+        """What ends every scenario: who is there, and it is to end. After a suspend nobody waits for its end any more, as on the real
+        one, so that somebody has to destroy it."""
+        entries = [{"at": "%dms" % at, "host": h, "xl": "list"} for h in "ab"]
+        for later, verb in ((2, "shutdown"), (10, "destroy")):
+            entries += [{"at": "%dms" % (at + later), "host": h, "xl": verb + " web"} for h in hosts or "ab"]
+        return entries
 
     def ends_at(self, result, host):
         """The only copy that runs in the end is at that host, and it did not notice more than it should."""
@@ -126,14 +129,14 @@ class Migration(XensimTest):
 
     def test_every_way_of_finding_writes_gives_the_same_contents(self):
         for mechanism in ("write-protect", "ept-d", "pml"):
-            result = self.run_it([{"at": START, "xl": "migrate web b"}] + self.LAST, "--set", "/xen/log_dirty=" + mechanism, out=mechanism,
+            result = self.run_it([{"at": START, "xl": "migrate web b"}] + self.last(), "--set", "/xen/log_dirty=" + mechanism, out=mechanism,
                                  domains=[self.web(cmdline="pages=64 steps=0 period_us=20 halt=1")])
             self.ends_at(result, "b")
             report = self.stats(result, "a")["migration"]["1"]
             self.assertEqual((report["outcome"], report["pages_different"]), ("moved", 0))
 
     def test_both_ends_say_what_xl_says(self):
-        result = self.run_it([{"at": START, "xl": "migrate --live web b"}] + self.LAST)
+        result = self.run_it([{"at": START, "xl": "migrate --live web b"}] + self.last())
         command, text, status = self.said(result, "a", "migrate")
         self.assertEqual((command, status), ("migrate --live web b", 0))
         size = re.search(r"0x3/0x0/(\d+)", text).group(1)
@@ -145,15 +148,15 @@ class Migration(XensimTest):
         self.ends_at(result, "b")
 
     def test_a_domain_comes_back_under_the_next_number(self):
-        result = self.run_it([{"at": START, "xl": "migrate web b"}, {"at": "230ms", "host": "b", "xl": "migrate web a"}] + self.LAST)
+        result = self.run_it([{"at": START, "xl": "migrate web b"}, {"at": "230ms", "host": "b", "xl": "migrate web a"}] + self.last(at=450))
         self.ends_at(result, "a")
         self.assertIn("resumed: domain 2,", self.console(result, "a"))
         self.assertIn("resumed 2 times", self.console(result, "a"))
 
     def test_p_leaves_it_paused_and_D_keeps_its_number(self):
-        first = self.guest_domain("first", "suspend", memory=16, cmdline="pages=1 steps=1")
-        result = self.run_it([{"at": "60ms", "xl": "migrate -p -D web b"}, {"at": "120ms", "host": "b", "xl": "list"},
-                              {"at": "122ms", "host": "b", "xl": "unpause web"}, {"at": "125ms", "host": "b", "xl": "shutdown web"}],
+        first = self.domain("first", code=shutdown(0))
+        result = self.run_it([{"at": "60ms", "xl": "migrate -p -D web b"}, {"at": "320ms", "host": "b", "xl": "list"},
+                              {"at": "322ms", "host": "b", "xl": "unpause web"}, {"at": "325ms", "host": "b", "xl": "shutdown web"}],
                              domains=[first, self.web()])
         listing = self.said(result, "b", "list")[1]
         self.assertRegex(listing, r"(?m)^web +2 +16 +1     --p---")
@@ -163,36 +166,39 @@ class Migration(XensimTest):
     def test_a_slow_link_makes_it_longer(self):
         times = {}
         for bandwidth in ("10Gbit/s", "1Gbit/s"):
-            result = self.run_it([{"at": START, "xl": "migrate web b"}], "--until", "300ms", out=bandwidth[:2].strip("G"),
+            result = self.run_it([{"at": START, "xl": "migrate web b"}], "--until", "400ms", out=bandwidth[:2].strip("G"),
                                  link={"bandwidth": bandwidth})
             report = self.stats(result, "a")["migration"]["1"]
             self.assertEqual(report["outcome"], "moved")
             times[bandwidth] = report["ended"] - report["began"]
             self.assertGreater(times[bandwidth], report["bytes"] * 8 / (10 if bandwidth[1] == "0" else 1))
-        self.assertGreater(times["1Gbit/s"], 1.5 * times["10Gbit/s"])
+        self.assertGreater(times["1Gbit/s"], 1.2 * times["10Gbit/s"])
 
     # The link.
 
     def report_of_moving(self, **options):
-        return self.stats(self.run_it([{"at": START, "xl": "migrate web b"}], "--until", "255ms", out="moving", **options), "a")["migration"]["1"]
+        return self.stats(self.run_it([{"at": START, "xl": "migrate web b"}], "--until", "320ms", out="moving", **options), "a")["migration"]["1"]
 
-    def cut(self, at, out, back=None, **options):
+    def cut(self, at, out, back=None, last=260, **options):
         entries = [{"at": START, "xl": "migrate web b"}, {"at": at, "link": "ab", "state": "down"}]
         if back:
             entries.append({"at": back, "link": "ab", "state": "up"})
-        return self.run_it(sorted(entries, key=lambda e: e["at"] if isinstance(e["at"], int) else 15_000_000) + self.LAST, out=out, **options)
+        return self.run_it(sorted(entries, key=lambda e: e["at"] if isinstance(e["at"], int) else 15_000_000) + self.last(at=last), out=out, **options)
 
     def test_the_link_is_cut_in_each_round(self):
-        options = {"migration": {"dirty_threshold": 0}}
+        options = {"migration": {"dirty_threshold": 0}, "link": {"buffer": 32768},
+                   "domains": [self.web(cmdline="pages=64 steps=0 period_us=50 halt=1")]}
         report = self.report_of_moving(**options)
         self.assertEqual(report["rounds"], 6)
         for number in range(6):
             r = report["round"][str(number)]
-            result = self.cut((r["began"] + r["ended"]) // 2, "round%d" % number, **options)
+            result = self.cut(r["began"] + 1000, "round%d" % number, last=330, **options)
             _, text, status = self.said(result, "a", "migrate")
             self.assertEqual(status, 1, text)
             self.assertIn("Timeout, server b not responding.\n", text)
-            self.assertIn("Failed to write page data to stream (32 = Broken pipe): Internal error" if number < 5 else "resuming at sender", text)
+            self.assertIn("xc: error: Failed to write page data to stream (32 = Broken pipe): Internal error\n", text)
+            self.assertIn("Migration failed, %s at sender.\n" % ("failed to suspend" if number < 5 else "resuming"), text)
+            self.assertEqual(self.stats(result, "a")["migration"]["1"]["rounds"], number + 1)
             self.assertEqual(self.stats(result, "a")["migration"]["1"]["outcome"], "stayed")
             self.ends_at(result, "a")
             stood_still = self.stats(result, "a")["migration"]["1"]["suspended"] != 0
@@ -234,17 +240,21 @@ class Migration(XensimTest):
         result = self.cut(middle, "back", back=middle + 2_000_000)
         self.ends_at(result, "b")
         self.assertGreater(self.stats(result, "a")["link"]["ab"]["sent_again"], 0)
-        self.assertGreater(self.stats(result, "a")["migration"]["1"]["ended"], report["ended"] + 500_000)
+        self.assertEqual(self.stats(result, "a")["migration"]["1"]["outcome"], "moved")
 
     # The target.
 
     def test_the_target_has_no_memory(self):
         """For its own pages of the domain; for the first of the domain's; for the last of them."""
-        free = self.stats(self.run_it([], "--until", "1ms", out="free"), "b")["census"]["start"]["free_pages"] // 256
-        for out, left in (("create", 1), ("some", 12), ("most", 20)):
-            ballast = self.guest_domain("ballast", "suspend", memory=free - left - 4, cmdline="pages=1 steps=0 halt=1")
-            timeline = [{"at": "1ms", "host": "b", "xl": "create -p " + os.path.basename(ballast)}, {"at": "110ms", "xl": "migrate web b"},
-                        {"at": "190ms", "xl": "list"}, {"at": "195ms", "xl": "shutdown web"}, {"at": "196ms", "host": "b", "xl": "destroy ballast"}]
+        moving = self.run_it([{"at": START, "xl": "migrate web b"}], "--until", "320ms", out="moving")
+        census = self.stats(moving, "b")["census"]
+        free = census["start"]["free_pages"]
+        need = free - census["end"]["free_pages"]
+        for out, percent in (("create", 5), ("some", 50), ("most", 95)):
+            # A domain of n MiB takes 256 n pages, a paging pool of 256 + 2 n, and a few more.
+            ballast = self.guest_domain("ballast", "suspend", memory=-(-(free - 276 - need * percent // 100) // 258), cmdline="pages=1 steps=0 halt=1")
+            timeline = [{"at": "1ms", "host": "b", "xl": "create -p " + os.path.basename(ballast)}, {"at": "30ms", "xl": "migrate web b"},
+                        {"at": "260ms", "xl": "list"}, {"at": "265ms", "xl": "shutdown web"}, {"at": "266ms", "host": "b", "xl": "destroy ballast"}]
             result = self.run_it(timeline, out=out)
             _, text, status = self.said(result, "a", "migrate")
             self.assertEqual(status, 1, text)
@@ -258,7 +268,7 @@ class Migration(XensimTest):
         other = self.guest_domain("web", "suspend", memory=16, cmdline="pages=1 steps=0 halt=1 period_us=1000")
         os.rename(other, self.path("other.cfg"))
         result = self.run_it([{"at": "1ms", "host": "b", "xl": "create other.cfg"}, {"at": START, "xl": "migrate web b"}] +
-                             self.LAST, domains=[self.web()])
+                             self.last(), domains=[self.web()])
         _, text, status = self.said(result, "a", "migrate")
         self.assertEqual(status, 1)
         for line in ('libxl: error: libxl_domain.c:81:libxl__domain_rename: Domain 2:Domain with name "web" already exists.',
@@ -275,7 +285,7 @@ class Migration(XensimTest):
     def test_hosts_that_cannot_be_reached(self):
         for host, words in (("nowhere", "ssh: Could not resolve hostname nowhere: Name or service not known"),
                             ("a", "ssh: Could not resolve hostname a: Name or service not known")):
-            result = self.run_it([{"at": START, "xl": "migrate web " + host}] + self.LAST_A, out="to-" + host)
+            result = self.run_it([{"at": START, "xl": "migrate web " + host}] + self.last("a"), out="to-" + host)
             self.assertEqual(self.said(result, "a", "migrate")[1:], (
                 words + "\nlibxl: error: libxl_utils.c:505:libxl_read_exactly: file/stream truncated reading banner from migration receiver "
                 "stream\nlibxl: info: libxl_exec.c:117:libxl_report_child_exitstatus: migration transport process [1000] exited with error "
@@ -301,7 +311,7 @@ class Migration(XensimTest):
             self.assert_clean(result)
 
     def test_dom0_and_usage_are_refused_as_xl_does(self):
-        result = self.run_it([{"at": START, "xl": "migrate 0 b"}] + self.LAST_A)
+        result = self.run_it([{"at": START, "xl": "migrate 0 b"}] + self.last("a"))
         self.assertIn("unable to retrieve domain configuration\n", self.said(result, "a", "migrate")[1])
         self.ends_at(result, "a")
 
