@@ -95,6 +95,7 @@ Made make_domain(Toolstack& toolstack, std::size_t spec, xl::Output& out, domid_
   try {
     hv.create_domain(domid, xen::DomainKind::kPvh, s.parameters);
   } catch (const std::bad_alloc&) {
+    hv.destroy_domain(domid);  // what there is of it
     return Made::kNoMemory;
   }
   ManagedDomain& m = toolstack.domains()[domid];

@@ -152,7 +152,8 @@ void print_migration(const dom0::MigrationReport& r) {
     return std::string(text);
   };
   std::printf("\nMigration of %s from %s to %s: %s, %s", r.domain.c_str(), r.from.c_str(), r.to.c_str(),
-              std::string(dom0::name_of(r.outcome)).c_str(), ms(r.ended > r.began ? r.ended - r.began : 0).c_str());
+              std::string(dom0::name_of(r.outcome)).c_str(),
+              ms(r.ended > r.began ? r.ended - r.began : 0).c_str());
   if (r.suspended != 0) std::printf(", downtime %s", r.resumed != 0 ? ms(r.downtime()).c_str() : "without end");
   if (r.equal + r.different != 0)
     std::printf(", pages at hand-over: %" PRIu64 " equal, %" PRIu64 " different", r.equal, r.different);

@@ -31,7 +31,8 @@ struct MigrationReport {
   std::deque<Round> rounds;  // the last one: with the domain suspended
   std::uint64_t bytes = 0;   // of the whole stream
   Nanoseconds began = 0, ended = 0;
-  // The domain stands still at the source, and runs at the target or, if it came back, at the source; 0: it did not.
+  // The domain stands still at the source, and runs at the target or, if it came back, at the source; 0: it did
+  // not.
   Nanoseconds suspended = 0, resumed = 0;
   Nanoseconds downtime() const { return resumed > suspended && suspended != 0 ? resumed - suspended : 0; }
 

@@ -1,6 +1,6 @@
-// When live migration stops copying while the domain runs: libxc's policy (simple_precopy_policy in xg_sr_save.c of
-// Xen 4.17). A round of all pages, then rounds of what was written since; the domain is suspended after the round
-// that had fewer pages than the threshold, or after as many rounds as are allowed.
+// When live migration stops copying while the domain runs: libxc's policy (simple_precopy_policy in xg_sr_save.c
+// of Xen 4.17). A round of all pages, then rounds of what was written since; the domain is suspended after the
+// round that had fewer pages than the threshold, or after as many rounds as are allowed.
 #pragma once
 
 #include <cstdint>

@@ -1,11 +1,11 @@
-// What `xl migrate` and `xl migrate-receive` say to each other around the stream of the domain: xl 4.17's own words,
-// so that either end could be the real one. In order, S the sender and R the receiver:
+// What `xl migrate` and `xl migrate-receive` say to each other around the stream of the domain: xl 4.17's own
+// words, so that either end could be the real one. In order, S the sender and R the receiver:
 //
 //   R kBanner   S xl's header, libxl's stream   R kReady   S kGo   R kReport, one byte: 0 or what went wrong
 //                                                                  R kGo, if it was not 0: S may resume
 //
-// Up to kReady the sender's domain goes on whatever happens. From kGo on it is the receiver's, unless that gives it
-// back. Texts other than kBanner end in a zero byte.
+// Up to kReady the sender's domain goes on whatever happens. From kGo on it is the receiver's, unless that gives
+// it back. Texts other than kBanner end in a zero byte.
 #pragma once
 
 #include <string_view>

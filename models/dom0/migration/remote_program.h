@@ -1,5 +1,5 @@
-// A program of dom0 that speaks to one at another host: what it sends waits here until the other end has room, what
-// has come waits until it is asked for; each system call costs what /dom0/network says.
+// A program of dom0 that speaks to one at another host: what it sends waits here until the other end has room,
+// what has come waits until it is asked for; each system call costs what /dom0/network says.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 // migrate: moves a domain to another host while it runs. xl_migrate.c, libxl_stream_write.c and xg_sr_save.c of
-// Xen 4.17: starts `xl migrate-receive` there by ssh, sends the domain round by round, suspends it, sends the rest,
-// and has the other end confirm and start it (protocol.h). Until the other end has confirmed, whatever fails leaves
-// the domain running here.
+// Xen 4.17: starts `xl migrate-receive` there by ssh, sends the domain round by round, suspends it, sends the
+// rest, and has the other end confirm and start it (protocol.h). Until the other end has confirmed, whatever fails
+// leaves the domain running here.
 #include <cerrno>
 #include <cstring>
 #include <optional>
@@ -50,7 +50,19 @@ class MigrateJob final : public Job {
 
  private:
   enum class Step : std::uint8_t {
-    kBegin, kOpen, kBanner, kRound, kSuspend, kLastRound, kReady, kReport, kStatus, kGivenBack, kChild, kDestroy, kDone
+    kBegin,
+    kOpen,
+    kBanner,
+    kRound,
+    kSuspend,
+    kLastRound,
+    kReady,
+    kReport,
+    kStatus,
+    kGivenBack,
+    kChild,
+    kDestroy,
+    kDone
   };
 
   std::optional<ModelAction> step(xen::Vcpu& vcpu, Cycles now) {
@@ -183,14 +195,16 @@ class MigrateJob final : public Job {
 
   void truncated(const char* what) {
     c_.out.complain(
-        "libxl: error: libxl_utils.c:505:libxl_read_exactly: file/stream truncated reading %s from migration receiver "
+        "libxl: error: libxl_utils.c:505:libxl_read_exactly: file/stream truncated reading %s from migration "
+        "receiver "
         "stream\n",
         what);
   }
   void unexpected(const char* what) {
-    c_.out.complain("migration receiver stream contained unexpected data instead of %s\n(command run was: exec ssh %s xl "
-                    "migrate-receive )\n",
-                    what, host_.c_str());
+    c_.out.complain(
+        "migration receiver stream contained unexpected data instead of %s\n(command run was: exec ssh %s xl "
+        "migrate-receive )\n",
+        what, host_.c_str());
   }
 
   std::optional<ModelAction> lose_preamble() {
@@ -233,8 +247,8 @@ class MigrateJob final : public Job {
     }
     StreamWriter head([this](std::span<const std::uint8_t> bytes) { remote_->send(bytes); });
     head.xl_header(std::string_view(configuration_.c_str(), configuration_.size() + 1));
-    c_.out.complain("Saving to migration stream new xl format (info 0x%x/0x0/%zu)\n", kXlConfigIsJson | kXlStreamV2,
-                    configuration_.size() + 1 + sizeof(std::uint32_t));
+    c_.out.complain("Saving to migration stream new xl format (info 0x%x/0x0/%zu)\n",
+                    kXlConfigIsJson | kXlStreamV2, configuration_.size() + 1 + sizeof(std::uint32_t));
     if (!domain()) {
       what_ = "Failed to get domain info";
       fail_sending(now, ESRCH);
@@ -323,8 +337,8 @@ class MigrateJob final : public Job {
     if (state == Suspension::State::kFailed) {
       const xen::Domain* d = domain();
       const unsigned reason = d && d->shutdown ? static_cast<unsigned>(*d->shutdown) : 255;
-      what_ = "Domain has not been suspended: shutdown " + std::string(d && d->shutdown ? "1" : "0") + ", reason " +
-              std::to_string(reason);
+      what_ = "Domain has not been suspended: shutdown " + std::string(d && d->shutdown ? "1" : "0") +
+              ", reason " + std::to_string(reason);
       fail_sending(now, 0);
       return std::nullopt;
     }
@@ -354,10 +368,10 @@ class MigrateJob final : public Job {
     say_broken(now);
     c_.out.write(true, error != 0 ? xc_error(what_, error) : xc_error(what_));
     c_.out.write(true, xc_error("Save failed", error));
-    c_.out.complain("libxl: error: libxl_stream_write.c:347:libxl__xc_domain_save_done: Domain %ld:saving domain: %s: %s\n",
-                    domid_,
-                    responded_ ? "domain responded to suspend request" : "domain did not respond to suspend request",
-                    std::strerror(error));
+    c_.out.complain(
+        "libxl: error: libxl_stream_write.c:347:libxl__xc_domain_save_done: Domain %ld:saving domain: %s: %s\n",
+        domid_, responded_ ? "domain responded to suspend request" : "domain did not respond to suspend request",
+        std::strerror(error));
     c_.out.complain("migration sender: libxl_domain_suspend failed (rc=%d)\n",
                     responded_ ? kErrorFail : kErrorGuestTimedOut);
     if (sender_) {
@@ -367,7 +381,8 @@ class MigrateJob final : public Job {
     sender_.reset();
     suspension_.reset();
     resume_after_ = responded_;
-    give_up(responded_ ? "Migration failed, resuming at sender.\n" : "Migration failed, failed to suspend at sender.\n");
+    give_up(responded_ ? "Migration failed, resuming at sender.\n"
+                       : "Migration failed, failed to suspend at sender.\n");
   }
 
   // --- The handshake.
@@ -407,7 +422,8 @@ class MigrateJob final : public Job {
     if (heard == Heard::kOver) {
       say_broken(now);
       c_.out.complain(
-          "libxl: error: libxl_utils.c:505:libxl_read_exactly: file/stream truncated reading success/failure status from "
+          "libxl: error: libxl_utils.c:505:libxl_read_exactly: file/stream truncated reading success/failure "
+          "status from "
           "migration ack stream\n");
       return badly();
     }
@@ -473,10 +489,12 @@ class MigrateJob final : public Job {
       return wait;
     }
     if (!ended)
-      c_.out.complain("migration child [%u] not exiting, no longer waiting (exit status will be unreported)\n", child_);
+      c_.out.complain("migration child [%u] not exiting, no longer waiting (exit status will be unreported)\n",
+                      child_);
     else if (*ended != 0)
       c_.out.complain(
-          "libxl: info: libxl_exec.c:117:libxl_report_child_exitstatus: migration transport process [%u] exited with "
+          "libxl: info: libxl_exec.c:117:libxl_report_child_exitstatus: migration transport process [%u] exited "
+          "with "
           "error status %d\n",
           child_, *ended);
     c_.out.write(true, last_words_);

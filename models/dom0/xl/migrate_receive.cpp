@@ -1,5 +1,6 @@
-// migrate-receive: what `xl migrate` starts at the other host. Takes the domain under the name NAME--incoming, asks
-// for permission, gives it its name, and starts it (protocol.h). migrate_receive() of xl_migrate.c in Xen 4.17.
+// migrate-receive: what `xl migrate` starts at the other host. Takes the domain under the name NAME--incoming,
+// asks for permission, gives it its name, and starts it (protocol.h). migrate_receive() of xl_migrate.c in
+// Xen 4.17.
 //
 // Its standard error is the sender's, by ssh, and goes to this host's xl.log as well.
 #include <optional>
@@ -53,7 +54,16 @@ class ReceiveJob final : public Job {
 
  private:
   enum class Step : std::uint8_t {
-    kBegin, kBanner, kHeader, kConfiguration, kRestore, kGo, kReport, kDestroy, kClose, kDone
+    kBegin,
+    kBanner,
+    kHeader,
+    kConfiguration,
+    kRestore,
+    kGo,
+    kReport,
+    kDestroy,
+    kClose,
+    kDone
   };
 
   std::optional<ModelAction> step(xen::Vcpu& vcpu, Cycles now) {
@@ -70,8 +80,8 @@ class ReceiveJob final : public Job {
       case Step::kHeader:
         header_ = in_.xl_header();
         if (!header_) return more(now);
-        c_.out.complain("Loading new save file %s (new xl fmt info 0x%x/0x%x/%u)\n", kSource, header_->mandatory_flags,
-                        header_->optional_flags, header_->optional_bytes);
+        c_.out.complain("Loading new save file %s (new xl fmt info 0x%x/0x%x/%u)\n", kSource,
+                        header_->mandatory_flags, header_->optional_flags, header_->optional_bytes);
         step_ = Step::kConfiguration;
         return std::nullopt;
       case Step::kConfiguration: {
@@ -186,7 +196,8 @@ class ReceiveJob final : public Job {
         break;
       case Heard::kOver:
         c_.out.complain(
-            "libxl: error: libxl_utils.c:505:libxl_read_exactly: file/stream truncated reading GO message from migration "
+            "libxl: error: libxl_utils.c:505:libxl_read_exactly: file/stream truncated reading GO message from "
+            "migration "
             "stream\n");
         failure_ = 1;
         break;
@@ -201,9 +212,10 @@ class ReceiveJob final : public Job {
     const domid_t domid = restoration_->domid();
     if (const auto other = t_.domid_of_name(name_); other || !d) {
       if (other)
-        c_.out.complain("libxl: error: libxl_domain.c:81:libxl__domain_rename: Domain %u:Domain with name \"%s\" already "
-                        "exists.\n",
-                        domid, name_.c_str());
+        c_.out.complain(
+            "libxl: error: libxl_domain.c:81:libxl__domain_rename: Domain %u:Domain with name \"%s\" already "
+            "exists.\n",
+            domid, name_.c_str());
       return -kErrorInval;
     }
     t_.rename_domain(domid, name_);
@@ -264,8 +276,9 @@ std::unique_ptr<Job> migrate_receive(Context& c, const Invocation& i) {
   if (!c.incoming) {  // somebody typed it, and nothing is on its standard input
     c.out.complain("migration target: Ready to receive domain.\n");
     c.out.write(false, protocol::kBanner);
-    c.out.complain("libxl: error: libxl_utils.c:505:libxl_read_exactly: file/stream truncated reading header from %s\n",
-                   kSource);
+    c.out.complain(
+        "libxl: error: libxl_utils.c:505:libxl_read_exactly: file/stream truncated reading header from %s\n",
+        kSource);
     c.out.status = 3;
     return nullptr;
   }

@@ -20,7 +20,7 @@
 namespace xensim::dom0 {
 class Toolstack;
 struct Incoming;
-}
+}  // namespace xensim::dom0
 
 namespace xensim::dom0::xl {
 
@@ -49,8 +49,8 @@ struct Invocation {
 struct Context {
   Toolstack& toolstack;
   Output& out;
-  std::optional<std::size_t> spec;  // of what `create` reads, checked already
-  unsigned hypercalls = 0;          // that act() made: their time is charged when it is done
+  std::optional<std::size_t> spec;          // of what `create` reads, checked already
+  unsigned hypercalls = 0;                  // that act() made: their time is charged when it is done
   std::shared_ptr<Incoming> incoming = {};  // started from another host
 };
 

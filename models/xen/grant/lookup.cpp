@@ -17,7 +17,7 @@ Domain* find_domain(Hypervisor& hv, domid_t domid) {
 void retire_if_unused(Hypervisor& hv, domid_t domid) {
   if (hv.domains.contains(domid)) return;
   Domain* d = find_domain(hv, domid);
-  if (d && d->grants->pinned() == 0) d->grants->retire();
+  if (d && d->grants && d->grants->pinned() == 0) d->grants->retire();
 }
 
 std::int16_t get_frame(Hypervisor& hv, Domain& granter, std::uint64_t gfn, bool readonly, Mfn& frame) {
