@@ -223,7 +223,7 @@ class ReceiveJob final : public Job {
     if (t_.on_create) t_.on_create(domid, name_);
     cpu::Pcpu& p = *t_.hypervisor.here().pcpu;
     t_.hypervisor.cost.charge(p, xen::Path::kModelHypercall);
-    t_.hypervisor.cost.charge(p, xen::Path::kDomctl);
+    t_.hypervisor.cost.charge(p, xen::Path::kControlOp);
     if (!i_.has('p')) {
       xen::control::unpause(t_.hypervisor, *d);
       if (report_) report_->resumed = t_.hypervisor.ns(t_.hypervisor.now());
