@@ -253,9 +253,10 @@ class Migration(XensimTest):
         census = self.stats(moving, "b")["census"]
         free = census["start"]["free_pages"]
         need = free - census["end"]["free_pages"]
-        for out, percent in (("create", 5), ("some", 50), ("most", 95)):
-            # A domain of n MiB takes 256 n pages, a paging pool of 256 + 2 n, and a few more.
-            ballast = self.guest_domain("ballast", "suspend", memory=-(-(free - 276 - need * percent // 100) // 258), cmdline="pages=1 steps=0 halt=1")
+        # A domain of n MiB takes 256 n pages, a paging pool of 256 + 2 n, and a few more; this one has 16.
+        few = need - 256 - 258 * 16
+        for out, left in (("create", 0), ("some", 8), ("most", 16)):
+            ballast = self.guest_domain("ballast", "suspend", memory=(free - 256 - few) // 258 - left, cmdline="pages=1 steps=0 halt=1")
             timeline = [{"at": "1ms", "host": "b", "xl": "create -p " + os.path.basename(ballast)}, {"at": "30ms", "xl": "migrate web b"},
                         {"at": "260ms", "xl": "list"}, {"at": "265ms", "xl": "shutdown web"}, {"at": "266ms", "host": "b", "xl": "destroy ballast"}]
             result = self.run_it(timeline, out=out)
