@@ -251,13 +251,17 @@ class Migration(XensimTest):
         """For its own pages of the domain; for the first of the domain's; for the last of them."""
         moving = self.run_it([{"at": START, "xl": "migrate web b"}], "--until", "320ms", out="moving")
         census = self.stats(moving, "b")["census"]
-        free = census["start"]["free_pages"]
-        need = free - census["end"]["free_pages"]
-        # A domain of n MiB takes 256 n pages, a paging pool of 256 + 2 n, and a few more; this one has 16.
-        few = need - 256 - 258 * 16
-        for out, left in (("create", 0), ("some", 8), ("most", 16)):
-            ballast = self.guest_domain("ballast", "suspend", memory=(free - 256 - few) // 258 - left, cmdline="pages=1 steps=0 halt=1")
-            timeline = [{"at": "1ms", "host": "b", "xl": "create -p " + os.path.basename(ballast)}, {"at": "30ms", "xl": "migrate web b"},
+        need = census["start"]["free_pages"] - census["end"]["free_pages"]
+
+        def create_ballast(mib):
+            path = self.guest_domain("ballast", "suspend", memory=mib, cmdline="pages=1 steps=0 halt=1")
+            return {"at": "1ms", "host": "b", "xl": "create -p " + os.path.basename(path)}
+
+        probe = self.run_it([create_ballast(700)], "--until", "50ms", out="probe")
+        left_by_700 = self.stats(probe, "b")["census"]["end"]["free_pages"]
+        for out, left in (("create", 60), ("some", need // 2), ("most", need - 300)):
+            # A MiB more of it takes 256 to 258 pages: what is left is up to 260 pages more than that.
+            timeline = [create_ballast(700 + (left_by_700 - left) // 258), {"at": "40ms", "xl": "migrate web b"},
                         {"at": "260ms", "xl": "list"}, {"at": "265ms", "xl": "shutdown web"}, {"at": "266ms", "host": "b", "xl": "destroy ballast"}]
             result = self.run_it(timeline, out=out)
             _, text, status = self.said(result, "a", "migrate")
