@@ -298,6 +298,7 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   void advance_rip(PcpuState& c);
   void inject_exception(Vcpu& v, std::uint8_t vector, std::optional<std::uint32_t> error_code = std::nullopt,
                         std::uint64_t cr2 = 0);
+  void triple_fault(Vcpu& v);
   void vlapic_ipi(Vcpu& from, const cpu::IpiMessage& message);
   void vlapic_accept(Vcpu& v, std::uint8_t vector);
   // A register of the vLAPIC was written (its number, as in x2APIC MSRs): what Xen does beside.

@@ -62,6 +62,16 @@ class MaliciousGuests(XensimTest):
     def assert_powered_off(self, result):
         self.assertRegex(result.stdout, r"(?m)^nasty +poweroff ")
 
+    def test_page_tables_in_nowhere_end_in_a_triple_fault(self):
+        # The walk of every access faults, those of delivering the fault included.
+        code = Code()
+        idt = code.put(0x0000FFFF | (LOAD_ADDRESS & 0xFFFF) << 16, LOAD_ADDRESS >> 16)
+        code.raw(b"\x0f\x01\x1d" + u32(idt))  # lidt
+        code.raw(b"\xb8" + u32(0xE0000000) + b"\x0f\x22\xd8")  # mov cr3
+        code.raw(b"\x0f\x20\xc0\x0d" + u32(1 << 31) + b"\x0f\x22\xc0")  # cr0.pg = 1
+        result = self.attempt(code.raw(b"\xeb\xfe"), status=(0, 1))
+        self.assertRegex(result.stdout, r"(?m)^nasty +(triple fault|reboot|crash)")
+
     def test_populate_at_the_last_frame_number_is_refused(self):
         c = Code()
         # struct xen_memory_reservation of a 32-bit caller, and an extent list.

@@ -57,14 +57,9 @@ void Hypervisor::handle_exit(PcpuState& c, Vcpu& v) {
                        x.qualification);
       break;
     }
-    case R::kTripleFault: {
-      const std::uint64_t why = v.domain.hvm_params[HVM_PARAM_TRIPLE_FAULT_REASON];
-      log.push_back("(XEN) d" + std::to_string(v.domain.domid) + "v" + std::to_string(v.id) +
-                    " Triple fault - invoking HVM shutdown action " + std::to_string(why));
-      v.domain.triple_fault = true;
-      shutdown_domain(v.domain, why <= 5 ? static_cast<ShutdownReason>(why) : ShutdownReason::kReboot);
+    case R::kTripleFault:
+      triple_fault(v);
       break;
-    }
     case R::kInterruptWindow:
       cost.charge(p, Path::kInterruptWindow);
       p.core.vmx.write(F::kPrimaryControls, p.core.vmx.read(F::kPrimaryControls) & ~(std::uint64_t{1} << 2));

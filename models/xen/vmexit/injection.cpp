@@ -1,6 +1,8 @@
 // What a vCPU is given at VM entry: an event that an exit interrupted, an exception that a handler wants, or an
 // interrupt from the event-channel upcall or the vLAPIC, if the guest can take it; else an exit when it can
 // (vmx_intr_assist).
+#include <utility>
+
 #include "models/xen/hypervisor.h"
 
 namespace xensim::xen {
@@ -8,7 +10,7 @@ namespace xensim::xen {
 using F = cpu::VmcsField;
 
 namespace {
-constexpr std::uint32_t kValid = 1u << 31, kHasError = 1u << 11;
+constexpr std::uint32_t kValid = 1u << 31, kHasError = 1u << 11, kHardwareException = 3;
 constexpr std::uint32_t kInterruptWindow = 1u << 2, kNmiWindow = 1u << 22;
 }  // namespace
 
@@ -89,8 +91,42 @@ void Hypervisor::prepare_injection(PcpuState& c, Vcpu& v) {
   window(kInterruptWindow, interrupt_waiting(v));
 }
 
+namespace {
+
+enum class Combined : std::uint8_t { kSecond, kDoubleFault, kTripleFault };
+
+// What becomes of an exception while another is being delivered (hvm_combine_hw_exceptions; SDM 3, table 6-5).
+Combined combine(std::uint8_t first, std::uint8_t second) {
+  using namespace cpu;
+  const auto contributory = [](std::uint8_t n) { return n == kDe || (n >= kTs && n <= kGp); };
+  if (first == kDfVec) return Combined::kTripleFault;
+  if (first == kPfVec && (contributory(second) || second == kPfVec)) return Combined::kDoubleFault;
+  if (!contributory(first) || second == kPfVec) return Combined::kSecond;
+  return contributory(second) ? Combined::kDoubleFault : Combined::kSecond;
+}
+
+}  // namespace
+
+void Hypervisor::triple_fault(Vcpu& v) {
+  const std::uint64_t why = v.domain.hvm_params[HVM_PARAM_TRIPLE_FAULT_REASON];
+  log.push_back("(XEN) d" + std::to_string(v.domain.domid) + "v" + std::to_string(v.id) +
+                " Triple fault - invoking HVM shutdown action " + std::to_string(why));
+  v.domain.triple_fault = true;
+  shutdown_domain(v.domain, why <= 5 ? static_cast<ShutdownReason>(why) : ShutdownReason::kReboot);
+}
+
 void Hypervisor::inject_exception(Vcpu& v, std::uint8_t vector, std::optional<std::uint32_t> error_code,
                                   std::uint64_t cr2) {
+  // In place of the event that was being delivered, if that was no exception.
+  const std::uint32_t interrupted = std::exchange(v.reinject_info, 0);
+  if ((interrupted & kValid) && (interrupted >> 8 & 7) == kHardwareException) {
+    const Combined c = combine(static_cast<std::uint8_t>(interrupted), vector);
+    if (c == Combined::kTripleFault) return triple_fault(v);
+    if (c == Combined::kDoubleFault) {
+      vector = cpu::kDfVec;
+      error_code = 0;
+    }
+  }
   cpu::Event e;
   e.vector = vector;
   e.has_error_code = error_code.has_value();
