@@ -329,6 +329,7 @@ ModelAction Toolstack::next(xen::Vcpu& vcpu, Cycles now) {
       xenstore.initialise_stub_domain(home, stub.target_kib);
     }
     xenstore.watch_path("@releaseDomain", "xl");
+    if (on_ready) on_ready();
     return ModelAction::spend(xenstore_time());
   }
   hypervisor.model_take_event(vcpu.domain, event_port_);

@@ -100,6 +100,8 @@ class Toolstack final : public xen::ModelProgram {
   std::function<DomainSpec(const std::string& place, const std::string& text)> check_spec;
   // Where files are that xl names by a relative path: saved domains, and domain files.
   std::string saved_folder, file_folder;
+  // Called when dom0's own entries are in the store, before anything is created.
+  std::function<void()> on_ready;
   // Called when a domain appears (domid, name), when one has ended, and when a run of xl is over.
   std::function<void(domid_t, const std::string&)> on_create;
   std::function<void(domid_t, const DomainOutcome&)> on_end;

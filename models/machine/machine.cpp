@@ -126,7 +126,8 @@ Machine::Machine(sc_core::sc_module_name name, const ScenarioConfig& s, std::vec
     expects(handle.has_value());
     d->grants->maptrack.put(*handle);
   }
-  census_at_start_ = xen::take_census(*hypervisor);
+  census_at_start_ = take_census();
+  toolstack->on_ready = [this] { census_at_start_ = take_census(); };
   xen::add_stats(census_at_start_, census.group("start", "before the first domain is created"));
   xen::add_stats(census_at_end_, census.group("end", "at the end of the run"));
   caches.register_stats(stats.group("memory"));
@@ -208,7 +209,16 @@ void Machine::stop_at(Cycles end) {
 void Machine::finish(Cycles end) {
   for (auto& m : modules_) m->catch_up(end);
   hypervisor->finish(end);
-  census_at_end_ = xen::take_census(*hypervisor);
+  census_at_end_ = take_census();
+}
+
+xen::Census Machine::take_census() const {
+  xen::Census c = xen::take_census(*hypervisor);
+  dom0::Store& store = xenstored->store();
+  c.store_nodes = store.deep_nodes();
+  c.store_transactions = store.open_transactions();
+  for (const auto& [domid, d] : store.domains()) c.store_watches += d.watches;
+  return c;
 }
 
 RunEnd Machine::run() {

@@ -79,6 +79,7 @@ class Machine final : public sc_core::sc_module {
   stats::Group stats;
 
  private:
+  xen::Census take_census() const;
   void after_activation();
   void give_memory(const xen::Domain& d, std::uint64_t bytes);
   xen::Domain& make_xenstore_home(xen::Domain& dom0);

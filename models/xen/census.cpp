@@ -13,9 +13,13 @@ Census take_census(const Hypervisor& hv) {
     c.page_references += totals.references;
   }
   c.domains = hv.domains.size();
-  for (const auto& [domid, d] : hv.domains)
+  for (const auto& [domid, d] : hv.domains) {
     for (const Port& p : d->events.ports)
       c.event_ports += p.state != PortState::kFree && p.state != PortState::kReserved;
+    if (!d->grants) continue;
+    c.grant_mappings += d->grants->maptrack.in_use();
+    c.granted_entries += d->grants->pinned();
+  }
   return c;
 }
 
@@ -26,6 +30,11 @@ void add_stats(const Census& c, stats::Group& g) {
   g.add("xen_pages", "pages", "of Xen, and those that it shares with guests", &c.xen_pages);
   g.add("page_references", "references", "to pages of domains and shared ones", &c.page_references);
   g.add("event_ports", "ports", "event channels that are not free, of all domains", &c.event_ports);
+  g.add("grant_mappings", "handles", "of mapped grants, of all domains", &c.grant_mappings);
+  g.add("granted_entries", "entries", "of grant tables that somebody uses", &c.granted_entries);
+  g.add("store_nodes", "nodes", "in xenstore, below the top level", &c.store_nodes);
+  g.add("store_watches", "watches", "of domains on xenstore", &c.store_watches);
+  g.add("store_transactions", "transactions", "open in xenstore", &c.store_transactions);
 }
 
 }  // namespace xensim::xen

@@ -18,6 +18,10 @@ struct Census {
   std::uint64_t xen_pages = 0;        // Xen's own, and its pages that it shares with guests
   std::uint64_t page_references = 0;  // to any of those
   std::uint64_t event_ports = 0;      // not free, of all domains
+  std::uint64_t grant_mappings = 0;   // handles in use, of all domains
+  std::uint64_t granted_entries = 0;  // grant entries that somebody uses
+  // Of xenstored, which is not Xen's: the machine fills them in.
+  std::uint64_t store_nodes = 0, store_watches = 0, store_transactions = 0;
 };
 
 Census take_census(const Hypervisor& hv);

@@ -376,6 +376,13 @@ int Store::set_special(StoreClient& c, const std::string& name, const StorePermi
   return 0;
 }
 
+std::size_t Store::deep_nodes() const {
+  const auto root = nodes_.find("/");
+  if (root == nodes_.end()) return 0;
+  const std::string& names = root->second.children;
+  return nodes_.size() - 1 - static_cast<std::size_t>(std::count(names.begin(), names.end(), '\0'));
+}
+
 std::string Store::check() const {
   std::string wrong;
   const auto complain = [&](const std::string& about, const std::string& what) {

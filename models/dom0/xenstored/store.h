@@ -100,6 +100,8 @@ class Store {
   std::optional<std::uint64_t> held_until(const StoreClient& c);
 
   std::size_t nodes() const { return nodes_.size(); }
+  // Without the root and its children: the toolstack leaves /vm and /libxl behind, once they are there.
+  std::size_t deep_nodes() const;
   std::size_t open_transactions() const { return open_transactions_; }
   std::uint64_t generation() const { return generation_; }
   // Invariants, for tests and CONTROL check: each child has a node, each node is its parent's child, counts agree.
