@@ -46,6 +46,9 @@ class Control(XensimTest):
         result = self.run_control("--timing", "functional", trace="none")
         self.assertRegex(result.stdout, r"(?m)^peer +poweroff ")
         census = result.stats["stats"]["census"]
+        # But for entries in xenstore: xl leaves those of a domain that somebody else has destroyed, as the real one does.
+        for moment in census.values():
+            del moment["store_nodes"]
         self.assertEqual(census["start"], census["end"])
 
     def test_the_toolstack_sees_that_its_domain_was_destroyed_by_another(self):
