@@ -12,13 +12,10 @@
 #include "models/dom0/migration/precopy.h"
 #include "models/dom0/migration/protocol.h"
 #include "models/dom0/migration/remote_program.h"
-#include "models/dom0/migration/stream_reader.h"
 #include "models/dom0/migration/suspension.h"
 #include "models/dom0/toolstack.h"
 #include "models/dom0/xl/handlers.h"
-#include "models/dom0/xl/saved_config.h"
-#include "sim/base/error.h"
-#include "sim/base/file.h"
+#include "models/dom0/xl/outgoing.h"
 
 namespace xensim::dom0::xl {
 
@@ -33,7 +30,7 @@ class MigrateJob final : public Job {
  public:
   MigrateJob(Context& c, const Invocation& i) : c_(c), t_(c.toolstack), i_(i), host_(i.arguments[1]) {}
   ~MigrateJob() override {
-    if (report_) set_suspending(false);
+    if (report_) set_suspending(c_, domid_, false);
   }
   MigrateJob(const MigrateJob&) = delete;
   MigrateJob& operator=(const MigrateJob&) = delete;
@@ -105,9 +102,6 @@ class MigrateJob final : public Job {
   xen::Domain* domain() { return domain_of(c_, domid_); }
   domid_t domid() const { return static_cast<domid_t>(domid_); }
   Nanoseconds time() const { return t_.hypervisor.ns(t_.hypervisor.now()); }
-  void set_suspending(bool on) {
-    if (ManagedDomain* m = managed_domain_of(c_, domid_)) m->suspending = on;
-  }
   void mark(const std::string& what) {
     trace::Tracer& tracer = t_.hypervisor.tracer;
     tracer.mark(t_.hypervisor.here().pcpu->index, t_.hypervisor.now(),
@@ -129,7 +123,10 @@ class MigrateJob final : public Job {
     c_.out.status = 1;
     step_ = Step::kDone;
     const long found = find_domain(c_, i_.arguments[0]);
-    if (found < 0 || !configure(found)) return std::nullopt;
+    if (found < 0) return std::nullopt;
+    std::optional<std::string> configuration = outgoing_configuration(c_, found, i_.value('C'), i_.has('D'));
+    if (!configuration) return std::nullopt;
+    configuration_ = std::move(*configuration);
     domid_ = found;
     report_ = t_.begin_migration(name_of_domain(), host_);
     report_->source_domid = domid();
@@ -147,29 +144,6 @@ class MigrateJob final : public Job {
   }
 
   std::string name_of_domain() const { return t_.name_of(static_cast<unsigned>(domid_)).value_or(""); }
-
-  bool configure(long domid) {
-    const ManagedDomain* m = managed_domain_of(c_, domid);
-    const xen::Domain* d = domain_of(c_, domid);
-    if (const std::string* file = i_.value('C')) {
-      try {
-        configuration_ =
-            xl::configuration(t_.check_spec(*file, read_file(join_path(t_.file_folder, *file), 1 << 20)));
-      } catch (const UserError& e) {
-        c_.out.complain("%s\nunable to read overridden config file\n", e.what());
-        return false;
-      }
-    } else if (m && m->built && domid != 0 && d) {
-      configuration_ = saved_configuration(t_, static_cast<domid_t>(domid), i_.has('D'));
-    }
-    const bool busy = m && (m->suspending || m->ending);
-    if (!configuration_.empty() && d && d->kind == xen::DomainKind::kPvh && m && !busy) return true;
-    c_.out.complain("libxl: error: libxl_domain.c:2335:libxl__get_domain_configuration: %s%s\n",
-                    log_prefix(domid).c_str(),
-                    configuration_.empty() ? "Fail to get domain configuration" : "Device or resource busy");
-    if (configuration_.empty()) c_.out.complain("unable to retrieve domain configuration\n");
-    return false;
-  }
 
   // ssh, up to the moment at which it speaks to the other host. false: it has complained.
   bool reach() {
@@ -245,16 +219,14 @@ class MigrateJob final : public Job {
       if (!action) give_up("");
       return action;
     }
-    StreamWriter head([this](std::span<const std::uint8_t> bytes) { remote_->send(bytes); });
-    head.xl_header(std::string_view(configuration_.c_str(), configuration_.size() + 1));
-    c_.out.complain("Saving to migration stream new xl format (info 0x%x/0x0/%zu)\n",
-                    kXlConfigIsJson | kXlStreamV2, configuration_.size() + 1 + sizeof(std::uint32_t));
+    send_header(c_, configuration_, "migration stream",
+                [this](std::span<const std::uint8_t> bytes) { remote_->send(bytes); });
     if (!domain()) {
       what_ = "Failed to get domain info";
       fail_sending(now, ESRCH);
       return action;
     }
-    set_suspending(true);
+    set_suspending(c_, domid_, true);
     sender_.emplace(t_.hypervisor, domid(),
                     DomainSender::Config{t_.config.copy_bytes_per_cycle, t_.managed(domid())->tsc_incarnation},
                     [this](std::span<const std::uint8_t> bytes) { remote_->send(bytes); });
@@ -335,10 +307,7 @@ class MigrateJob final : public Job {
     responded_ = suspension_->responded();
     suspension_.reset();
     if (state == Suspension::State::kFailed) {
-      const xen::Domain* d = domain();
-      const unsigned reason = d && d->shutdown ? static_cast<unsigned>(*d->shutdown) : 255;
-      what_ = "Domain has not been suspended: shutdown " + std::string(d && d->shutdown ? "1" : "0") +
-              ", reason " + std::to_string(reason);
+      what_ = not_suspended(domain());
       fail_sending(now, 0);
       return std::nullopt;
     }
@@ -366,12 +335,7 @@ class MigrateJob final : public Job {
   // guest's, and xl then has nothing to resume.
   void fail_sending(Cycles now, int error) {
     say_broken(now);
-    c_.out.write(true, error != 0 ? xc_error(what_, error) : xc_error(what_));
-    c_.out.write(true, xc_error("Save failed", error));
-    c_.out.complain(
-        "libxl: error: libxl_stream_write.c:347:libxl__xc_domain_save_done: Domain %ld:saving domain: %s: %s\n",
-        domid_, responded_ ? "domain responded to suspend request" : "domain did not respond to suspend request",
-        std::strerror(error));
+    complain_of_lost_stream(c_, domid_, what_, error, responded_);
     c_.out.complain("migration sender: libxl_domain_suspend failed (rc=%d)\n",
                     responded_ ? kErrorFail : kErrorGuestTimedOut);
     if (sender_) {
@@ -452,7 +416,7 @@ class MigrateJob final : public Job {
 
   bool resume() {
     xen::Domain* d = domain();
-    set_suspending(false);
+    set_suspending(c_, domid_, false);
     if (!d || !resume_domain(t_, *d, c_.out)) return false;
     if (report_->suspended != 0) report_->resumed = time();
     return true;

@@ -7,11 +7,10 @@
 #include "models/dom0/migration/domain_sender.h"
 #include "models/dom0/migration/progress.h"
 #include "models/dom0/migration/storage.h"
-#include "models/dom0/migration/stream_reader.h"
 #include "models/dom0/migration/suspension.h"
 #include "models/dom0/toolstack.h"
 #include "models/dom0/xl/handlers.h"
-#include "models/dom0/xl/saved_config.h"
+#include "models/dom0/xl/outgoing.h"
 #include "models/xen/control/domain_control.h"
 #include "sim/base/error.h"
 
@@ -24,7 +23,7 @@ namespace {
 class SaveJob final : public Job {
  public:
   SaveJob(Context& c, const Invocation& i) : c_(c), t_(c.toolstack), i_(i), file_name_(i.arguments[1]) {}
-  ~SaveJob() override { set_suspending(false); }
+  ~SaveJob() override { set_suspending(c_, domid_, false); }
   SaveJob(const SaveJob&) = delete;
   SaveJob& operator=(const SaveJob&) = delete;
 
@@ -101,17 +100,15 @@ class SaveJob final : public Job {
   }
 
   xen::Domain* domain() { return domain_of(c_, domid_); }
-  void set_suspending(bool on) {
-    if (ManagedDomain* m = managed_domain_of(c_, domid_)) m->suspending = on;
-  }
 
   // The configuration, from the domain or from a file; the file to write to.
   bool open() {
     c_.out.status = 1;
     const long found = find_domain(c_, i_.arguments[0]);
     if (found < 0) return false;
-    std::string configuration;
-    if (!configure(found, configuration)) return false;
+    std::optional<std::string> configuration =
+        outgoing_configuration(c_, found, i_.arguments.size() > 2 ? &i_.arguments[2] : nullptr, i_.has('D'));
+    if (!configuration) return false;
     try {
       writer_ = std::make_unique<StorageWriter>(t_, file_name_);
     } catch (const StorageError&) {
@@ -119,48 +116,15 @@ class SaveJob final : public Job {
       return false;
     }
     domid_ = found;
-    configuration_ = std::move(configuration);
+    configuration_ = std::move(*configuration);
     return true;
-  }
-
-  bool configure(long domid, std::string& configuration) {
-    const ManagedDomain* m = managed_domain_of(c_, domid);
-    if (i_.arguments.size() > 2) {
-      const std::string path = join_path(t_.file_folder, i_.arguments[2]);
-      try {
-        configuration = xl::configuration(t_.check_spec(i_.arguments[2], read_file(path, 1 << 20)));
-      } catch (const UserError& e) {
-        c_.out.complain("%s\nunable to read overridden config file\n", e.what());
-        return false;
-      }
-    } else if (m && m->built && domid != 0 && domain_of(c_, domid)) {
-      configuration = saved_configuration(t_, static_cast<domid_t>(domid), i_.has('D'));
-    }
-    const xen::Domain* d = domain_of(c_, domid);
-    if (!configuration.empty() && d && d->kind == xen::DomainKind::kPvh && m && !m->suspending && !m->ending)
-      return true;
-    if (configuration.empty()) {
-      c_.out.complain(
-          "libxl: error: libxl_domain.c:2335:libxl__get_domain_configuration: %sFail to get domain "
-          "configuration\n",
-          log_prefix(domid).c_str());
-      c_.out.complain("unable to retrieve domain configuration\n");
-    } else {
-      // Another xl has it in hand.
-      c_.out.complain(
-          "libxl: error: libxl_domain.c:2335:libxl__get_domain_configuration: %sDevice or resource busy\n",
-          log_prefix(domid).c_str());
-    }
-    return false;
   }
 
   ModelAction head() {
     what_ = "Unable to write Image/Domain headers to stream";
-    StreamWriter file([this](std::span<const std::uint8_t> bytes) { writer_->write(bytes); });
-    file.xl_header(std::string_view(configuration_.c_str(), configuration_.size() + 1));
-    c_.out.complain("Saving to %s new xl format (info 0x%x/0x0/%zu)\n", file_name_.c_str(),
-                    kXlConfigIsJson | kXlStreamV2, configuration_.size() + 1 + sizeof(std::uint32_t));
-    set_suspending(true);
+    send_header(c_, configuration_, file_name_,
+                [this](std::span<const std::uint8_t> bytes) { writer_->write(bytes); });
+    set_suspending(c_, domid_, true);
     sender_.emplace(t_.hypervisor, static_cast<domid_t>(domid_),
                     DomainSender::Config{t_.config.copy_bytes_per_cycle,
                                          t_.managed(static_cast<domid_t>(domid_))->tsc_incarnation},
@@ -183,11 +147,7 @@ class SaveJob final : public Job {
     responded_ = suspension_->responded();
     suspension_.reset();
     if (state == Suspension::State::kFailed) {
-      const xen::Domain* d = domain();
-      const unsigned reason = d && d->shutdown ? static_cast<unsigned>(*d->shutdown) : 255;
-      fail("Domain has not been suspended: shutdown " + std::string(d && d->shutdown ? "1" : "0") + ", reason " +
-               std::to_string(reason),
-           0);
+      fail(not_suspended(domain()), 0);
       return std::nullopt;
     }
     sender_->send_all();
@@ -207,13 +167,7 @@ class SaveJob final : public Job {
   // libxc's complaint, then libxl's, then xl's; the domain goes on, the file is not there.
   void fail(const std::string& what, int error) {
     if (!sender_) return fail_in_header(error);
-    c_.out.write(true, error != 0 ? xc_error(what, error) : xc_error(what));
-    c_.out.write(true, xc_error("Save failed", error));
-    c_.out.complain(
-        "libxl: error: libxl_stream_write.c:347:libxl__xc_domain_save_done: Domain %ld:saving domain: %s: "
-        "%s\n",
-        domid_, responded_ ? "domain responded to suspend request" : "domain did not respond to suspend request",
-        std::strerror(error));
+    complain_of_lost_stream(c_, domid_, what, error, responded_);
     c_.out.complain("Failed to save domain, resuming domain\n");
     if (sender_) sender_->abort();
     sender_.reset();
@@ -240,7 +194,7 @@ class SaveJob final : public Job {
     xen::Domain* d = domain();
     if (d && i_.has('p') && c_.out.status == 0) xen::control::pause(t_.hypervisor, t_.dom0(), *d);
     if (d) resume_domain(t_, *d, c_.out);
-    set_suspending(false);
+    set_suspending(c_, domid_, false);
     return ModelAction::spend(t_.xenstore_time());
   }
 
