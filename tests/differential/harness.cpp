@@ -5,7 +5,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <sstream>
+
+#include "models/cpu/form_name.h"
 
 namespace xensim::differential {
 namespace {
@@ -115,6 +118,46 @@ std::string describe(const Instance& i) {
   return out.str();
 }
 
+// What was compared, by the name of the instruction's form: cases, and the bytes of one. Written to the file that
+// XENSIM_DIFF_EVIDENCE names when the program ends, for the coverage report (tools/instruction_set/tables.h).
+class Evidence {
+ public:
+  static Evidence& instance() {
+    static Evidence e;
+    return e;
+  }
+  void note(const std::vector<std::uint8_t>& code, const char* with) {
+    if (!path_) return;
+    ZydisDecoder decoder;
+    ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+    ZydisDecodedInstruction insn;
+    ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code.data(), code.size(), &insn, operands))) return;
+    Entry& e = entries_[cpu::form_name(insn, operands) + "\t" + with];
+    if (e.cases++ == 0) e.code = code;
+  }
+
+ private:
+  struct Entry {
+    std::uint64_t cases = 0;
+    std::vector<std::uint8_t> code;
+  };
+  Evidence() : path_(std::getenv("XENSIM_DIFF_EVIDENCE")) {}
+  ~Evidence() {
+    std::FILE* out = path_ ? std::fopen(path_, "a") : nullptr;
+    if (!out) return;
+    for (const auto& [name, e] : entries_) {
+      std::fprintf(out, "%s\t%llu\t", name.c_str(), static_cast<unsigned long long>(e.cases));
+      for (const std::uint8_t b : e.code) std::fprintf(out, "%02x", b);
+      std::fprintf(out, "\n");
+    }
+    std::fclose(out);
+  }
+
+  const char* path_;
+  std::map<std::string, Entry> entries_;
+};
+
 struct Tally {
   unsigned run = 0, host_lacks = 0, faults = 0;
   std::uint64_t undefined_differ = 0;
@@ -157,6 +200,8 @@ Tally run_form(const Form& form, std::uint64_t seed, std::uint64_t cases) {
     }
     if (const std::string d = compare(form, i, host, simulated); !d.empty())
       t.failure = "  seed " + std::to_string(seed + n) + "\n" + describe(i) + d;
+    else
+      Evidence::instance().note(i.code, "host");
   }
   return t;
 }
