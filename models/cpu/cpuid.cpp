@@ -28,15 +28,17 @@ constexpr std::uint32_t kMaxBasic = 0x16, kMaxExtended = 0x80000008;
 constexpr std::uint32_t kSignature = 0x00050654;
 
 constexpr std::uint32_t k1Ecx =
-    set_bits({5 /* VMX */, 13 /* CX16 */, 17 /* PCID */, 21 /* x2APIC */, 22 /* MOVBE */, 23 /* POPCNT */,
-              24 /* TSC-deadline */, 30 /* RDRAND */});
+    set_bits({0 /* SSE3 */, 1 /* PCLMULQDQ */, 3 /* MONITOR */, 5 /* VMX */, 9 /* SSSE3 */, 13 /* CX16 */,
+              17 /* PCID */, 19 /* SSE4.1 */, 20 /* SSE4.2 */, 21 /* x2APIC */, 22 /* MOVBE */, 23 /* POPCNT */,
+              24 /* TSC-deadline */, 25 /* AES */, 30 /* RDRAND */});
 constexpr std::uint32_t k1Edx = set_bits(
     {0 /* FPU */,  2 /* DE */,      3 /* PSE */,    4 /* TSC */,   5 /* MSR */,   6 /* PAE */,  7 /* MCE */,
      8 /* CX8 */,  9 /* APIC */,    11 /* SEP */,   12 /* MTRR */, 13 /* PGE */,  14 /* MCA */, 15 /* CMOV */,
      16 /* PAT */, 17 /* PSE-36 */, 19 /* CLFSH */, 23 /* MMX */,  24 /* FXSR */, 25 /* SSE */, 26 /* SSE2 */});
 constexpr std::uint32_t k7Ebx =
     set_bits({0 /* FSGSBASE */, 1 /* TSC_ADJUST */, 3 /* BMI1 */, 7 /* SMEP */, 8 /* BMI2 */, 9 /* ERMS */,
-              10 /* INVPCID */, 18 /* RDSEED */, 20 /* SMAP */, 23 /* CLFLUSHOPT */, 24 /* CLWB */});
+              10 /* INVPCID */, 18 /* RDSEED */, 19 /* ADX */, 20 /* SMAP */, 23 /* CLFLUSHOPT */, 24 /* CLWB */,
+              29 /* SHA */});
 constexpr std::uint32_t k7Ecx = set_bits({2 /* UMIP */, 22 /* RDPID */});
 constexpr std::uint32_t k7Edx = set_bits({29 /* ARCH_CAPABILITIES */});
 constexpr std::uint32_t kExtEcx = set_bits({0 /* LAHF in 64-bit mode */, 5 /* LZCNT */});
@@ -73,6 +75,8 @@ CpuidPolicy CpuidPolicy::default_policy(std::uint64_t tsc_hz, unsigned physical_
   p.set(2, 0, {0x00feff01, 0, 0, 0});
   // No caches, until set_caches() says which.
   p.set(4, 0, {});
+  // Leaf 5: MONITOR watches lines of 64 bytes; MWAIT may be told to wake for interrupts that are off.
+  p.set(5, 0, {64, 64, 3, 0});
   // Leaf 6: ARAT, the APIC timer never stops.
   p.set(6, 0, {1u << 2, 0, 0, 0});
   p.set(7, 0, {0, k7Ebx, k7Ecx, k7Edx});

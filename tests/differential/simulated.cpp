@@ -42,10 +42,9 @@ CpuidPolicy all_features() {
     r.edx |= more.edx;
     p.set(leaf, 0, r);
   };
-  // SSE3, PCLMULQDQ, SSSE3, CMPXCHG16B, SSE4.1, SSE4.2, MOVBE, POPCNT.
-  add(1, {0, 0, 1u | 1u << 1 | 1u << 9 | 1u << 13 | 1u << 19 | 1u << 20 | 1u << 22 | 1u << 23, 0});
-  add(7, {0, 1u << 3 | 1u << 8 | 1u << 19, 0, 0});  // BMI1, BMI2, ADX
-  add(0x80000001, {0, 0, 1u | 1u << 5, 0});         // LAHF in 64-bit mode, LZCNT
+  add(1, {0, 0, ~0u, 0});
+  add(7, {0, ~0u, 0, 0});
+  add(0x80000001, {0, 0, 1u | 1u << 5, 0});  // LAHF in 64-bit mode, LZCNT
   return p;
 }
 

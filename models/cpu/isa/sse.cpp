@@ -66,8 +66,9 @@ bool has_denormal_lane(__m128i v, Tiny lanes) {
 std::span<const Form> sse_forms() {
   static const std::vector<Form> forms = [] {
     std::vector<Form> all;
-    for (const auto part : {sse_move_forms(), sse_float_forms(), sse_convert_forms(), sse_integer_forms(),
-                            sse_shuffle_forms(), sse_extension_forms(), mmx_forms()})
+    for (const auto part :
+         {sse_move_forms(), sse_float_forms(), sse_convert_forms(), sse_integer_forms(), sse_shuffle_forms(),
+          sse_extension_forms(), sse_string_compare_forms(), sse_crypto_forms(), mmx_forms()})
       all.insert(all.end(), part.begin(), part.end());
     return all;
   }();

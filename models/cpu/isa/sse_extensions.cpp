@@ -1,6 +1,6 @@
-// SSE3, SSSE3 and SSE4.1, and PCMPGTQ of SSE4.2 (SDM 1, chapter 12; SDM 2). The default CPUID policy hides all of
-// them, and decode raises #UD for what the policy hides. They run as the host's instructions, which every x86-64
-// host of the last fifteen years has; those with an immediate that selects work are written out.
+// SSE3, SSSE3 and SSE4.1, and PCMPGTQ of SSE4.2 (SDM 1, chapter 12; SDM 2). They run as the host's
+// instructions, which every x86-64 host of the last fifteen years has; those with an immediate that selects work
+// are written out.
 #include "models/cpu/isa/sse_mxcsr.h"
 
 namespace xensim::cpu::isa {
