@@ -61,6 +61,75 @@ TEST_CASE("moves and exchanges give what the host gives") {
   f.push_back(bytes_form("mov rax, imm64", {0x48, 0xb8, 1, 2, 3, 4, 5, 6, 7, 0x88}));
   f.push_back(bytes_form("mov rax, moffs64", {0x48, 0xa1, 0x00, 0x18, 0x00, 0x20, 0, 0, 0, 0}));
   f.push_back(bytes_form("mov moffs64, al", {0xa2, 0x00, 0x18, 0x00, 0x20, 0, 0, 0, 0}));
+  f.push_back(bytes_form("movzx ax, word [disp32]", {0x66, 0x0f, 0xb7, 0x04, 0x25, 0x00, 0x18, 0x00, 0x20}));
+  f.push_back(bytes_form("movsx ax, word [disp32]", {0x66, 0x0f, 0xbf, 0x04, 0x25, 0x00, 0x18, 0x00, 0x20}));
+  f.push_back(bytes_form("movzx ax, cx", {0x66, 0x0f, 0xb7, 0xc1}));
+  add_forms(f, ZYDIS_MNEMONIC_MOVNTI, {"mr"}, {32, 64});
+  run_forms(f);
+}
+
+// A Linux process has CS 33, SS 2b, and null selectors in the others; so has the simulated side.
+TEST_CASE("segment registers are read, and data segments loaded with null, as on the host") {
+  std::vector<Form> f;
+  for (unsigned segment = 0; segment < 6; ++segment) {
+    const auto modrm = static_cast<std::uint8_t>(0xc0 | segment << 3);
+    const std::string name = "segment " + std::to_string(segment);
+    f.push_back(bytes_form("mov ax, " + name, {0x66, 0x8c, modrm}));
+    f.push_back(bytes_form("mov eax, " + name, {0x8c, modrm}));
+    f.push_back(bytes_form("mov rax, " + name, {0x48, 0x8c, modrm}));
+    f.push_back(bytes_form("mov word [disp32], " + name,
+                           {0x8c, static_cast<std::uint8_t>(0x04 | segment << 3), 0x25, 0x00, 0x18, 0x00, 0x20}));
+  }
+  const auto null_selector = [](Rng& rng, Instance& i) {
+    i.state.gpr[kRax] = (i.state.gpr[kRax] & ~0xffffull) | rng.below(4);
+    i.data.push_back({kMiddle, {static_cast<std::uint8_t>(rng.below(4)), 0}});
+    return true;
+  };
+  for (const unsigned segment : {kEs, kDs}) {
+    f.push_back(bytes_form("mov segment " + std::to_string(segment) + ", ax",
+                           {0x8e, static_cast<std::uint8_t>(0xc0 | segment << 3)}, 0, null_selector));
+    f.push_back(bytes_form("mov segment " + std::to_string(segment) + ", [disp32]",
+                           {0x8e, static_cast<std::uint8_t>(0x04 | segment << 3), 0x25, 0x00, 0x18, 0x00, 0x20}, 0,
+                           null_selector));
+  }
+  f.push_back(bytes_form("mov segment 1, ax", {0x8e, 0xc8}));  // #UD
+  f.back().undefined_is_a_result = true;
+  f.push_back(stack_bytes("push fs", {0x0f, 0xa0}));
+  f.push_back(stack_bytes("push gs", {0x0f, 0xa8}));
+  f.push_back(stack_bytes("push word fs", {0x66, 0x0f, 0xa0}));
+  run_forms(f);
+}
+
+TEST_CASE("instructions that are undefined by name raise #UD") {
+  std::vector<Form> f;
+  f.push_back(bytes_form("ud2", {0x0f, 0x0b}));
+  f.push_back(bytes_form("ud1 eax, ecx", {0x0f, 0xb9, 0xc1}));
+  f.push_back(bytes_form("ud0 eax, ecx", {0x0f, 0xff, 0xc1}));
+  for (Form& form : f) form.undefined_is_a_result = true;
+  run_forms(f);
+}
+
+// The values are the processors' own; width, zero extension and flags are compared.
+TEST_CASE("random numbers come as wide as on the host, with CF") {
+  std::vector<Form> f;
+  const auto compare_width = [](unsigned bits) {
+    return [bits](const Instance&, const Result& host, const Result& simulated) {
+      std::array<std::uint64_t, 16> h = host.state.gpr, s = simulated.state.gpr;
+      if (bits == 16) h[kRax] &= ~0xffffull, s[kRax] &= ~0xffffull;
+      if (bits == 32) h[kRax] >>= 32, s[kRax] >>= 32;
+      if (bits == 64) h[kRax] = s[kRax] = 0;
+      // A processor may run dry: CF clear, and a zero.
+      const std::uint64_t flags = host.state.rflags & kCf ? host.state.rflags ^ simulated.state.rflags : 0;
+      return std::string(h == s && (flags & kStatusFlags) == 0 ? "" : "  registers or flags differ\n");
+    };
+  };
+  for (const auto& [name, modrm] : {std::pair("rdrand", 0xf0), std::pair("rdseed", 0xf8)})
+    for (const unsigned bits : {16u, 32u, 64u}) {
+      std::vector<std::uint8_t> code = {0x0f, 0xc7, static_cast<std::uint8_t>(modrm)};
+      if (bits != 32) code.insert(code.begin(), bits == 16 ? 0x66 : 0x48);
+      f.push_back(bytes_form(name + std::to_string(bits), code));
+      f.back().compare = compare_width(bits);
+    }
   run_forms(f);
 }
 
@@ -162,6 +231,19 @@ TEST_CASE("flag instructions give what the host gives") {
   f.push_back(bytes_form("xchg r8d, eax", {0x41, 0x90}));
   f.push_back(bytes_form("lfence", {0x0f, 0xae, 0xe8}));
   f.push_back(bytes_form("mfence", {0x0f, 0xae, 0xf0}));
+  f.push_back(bytes_form("sfence", {0x0f, 0xae, 0xf8}));
+  f.push_back(bytes_form("fwait", {0x9b}));
+  f.push_back(bytes_form("endbr64", {0xf3, 0x0f, 0x1e, 0xfa}));
+  f.push_back(bytes_form("endbr32", {0xf3, 0x0f, 0x1e, 0xfb}));
+  f.push_back(bytes_form("rdsspq rax", {0xf3, 0x48, 0x0f, 0x1e, 0xc8}));
+  f.push_back(bytes_form("rdsspd eax", {0xf3, 0x0f, 0x1e, 0xc8}));
+  f.push_back(bytes_form("nop eax", {0x0f, 0x1f, 0xc0}));
+  add_forms(f, ZYDIS_MNEMONIC_NOP, {"mr"}, kWords);
+  for (ZydisMnemonic m : {ZYDIS_MNEMONIC_PREFETCHT0, ZYDIS_MNEMONIC_PREFETCHT1, ZYDIS_MNEMONIC_PREFETCHT2,
+                          ZYDIS_MNEMONIC_PREFETCHNTA, ZYDIS_MNEMONIC_PREFETCHW})
+    add_forms(f, m, {"Y"}, {8});
+  for (ZydisMnemonic m : {ZYDIS_MNEMONIC_CLFLUSH, ZYDIS_MNEMONIC_CLFLUSHOPT, ZYDIS_MNEMONIC_CLWB})
+    add_forms(f, m, {"m"}, {512});
   f.push_back(stack_bytes("pushfq", {0x9c}));
   f.push_back(stack_bytes("pushfw", {0x66, 0x9c}));
   // Any status flags and DF; the host must not be made to trap.

@@ -126,10 +126,15 @@ class Evidence {
     static Evidence e;
     return e;
   }
-  void note(const std::vector<std::uint8_t>& code, const char* with) {
+  void note(const std::vector<std::uint8_t>& code, unsigned mode, const char* with) {
     if (!path_) return;
     ZydisDecoder decoder;
-    ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+    if (mode == 64)
+      ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+    else if (mode == 32)
+      ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
+    else
+      ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_REAL_16, ZYDIS_STACK_WIDTH_16);
     ZydisDecodedInstruction insn;
     ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
     if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code.data(), code.size(), &insn, operands))) return;
@@ -187,7 +192,7 @@ Tally run_form(const Form& form, std::uint64_t seed, std::uint64_t cases) {
     }
     for (const auto& [address, bytes] : i.data) std::memcpy(&data[address - kData], bytes.data(), bytes.size());
     const Result host = run_on_host(i, data);
-    if (host.end == Result::End::kException && host.vector == 6) {
+    if (host.end == Result::End::kException && host.vector == 6 && !form.undefined_is_a_result) {
       ++t.host_lacks;
       continue;
     }
@@ -201,12 +206,16 @@ Tally run_form(const Form& form, std::uint64_t seed, std::uint64_t cases) {
     if (const std::string d = compare(form, i, host, simulated); !d.empty())
       t.failure = "  seed " + std::to_string(seed + n) + "\n" + describe(i) + d;
     else
-      Evidence::instance().note(i.code, "host");
+      Evidence::instance().note(i.code, 64, "host");
   }
   return t;
 }
 
 }  // namespace
+
+void note_evidence(const std::vector<std::uint8_t>& code, unsigned mode, const char* with) {
+  Evidence::instance().note(code, mode, with);
+}
 
 std::uint64_t interesting(Rng& rng) {
   switch (rng.below(8)) {

@@ -65,6 +65,8 @@ struct Form {
   std::function<bool(Rng&, Instance&)> make;
   // Compares XMM, MXCSR and x87 too.
   bool vector_state = false;
+  // #UD is a result like any other, and does not say that the host lacks the instruction.
+  bool undefined_is_a_result = false;
   // Replaces the comparison of results that are both kNext, for instructions that are only approximately defined.
   // Returns an empty string or what is wrong.
   std::function<std::string(const Instance&, const Result& host, const Result& simulated)> compare;
@@ -72,6 +74,9 @@ struct Form {
 
 Result run_on_host(const Instance& i, const std::vector<std::uint8_t>& data);
 Result run_simulated(const Instance& i, const std::vector<std::uint8_t>& data);
+
+// For comparisons that do not go through run_forms(): code was compared with "host", "unicorn". mode: 16, 32, 64.
+void note_evidence(const std::vector<std::uint8_t>& code, unsigned mode, const char* with);
 
 // Runs the forms and reports through Catch: one assertion per form.
 void run_forms(const std::vector<Form>& forms);

@@ -150,12 +150,23 @@ TEST_CASE("exchange-and-add and compare-and-exchange give what the host gives") 
   add_forms(f, ZYDIS_MNEMONIC_CMPXCHG16B, {"X"}, {64}, 0, often_equal);
   add_forms(f, ZYDIS_MNEMONIC_CMPXCHG16B, {"X"}, {128}, 0,
             [](Rng& rng, Instance& i, const Chosen& c) { return c.address % 16 == 0 && often_equal(rng, i, c); });
-  for (ZydisMnemonic m : {ZYDIS_MNEMONIC_ADD, ZYDIS_MNEMONIC_SUB, ZYDIS_MNEMONIC_XADD})
+  for (ZydisMnemonic m : {ZYDIS_MNEMONIC_ADD, ZYDIS_MNEMONIC_ADC, ZYDIS_MNEMONIC_SUB, ZYDIS_MNEMONIC_SBB})
+    add_forms(f, m, {"mr", "mi"}, kAll, 0, {}, ZYDIS_ATTRIB_HAS_LOCK);
+  for (ZydisMnemonic m : {ZYDIS_MNEMONIC_AND, ZYDIS_MNEMONIC_OR, ZYDIS_MNEMONIC_XOR})
+    add_forms(f, m, {"mr", "mi"}, kAll, kAf, {}, ZYDIS_ATTRIB_HAS_LOCK);
+  for (ZydisMnemonic m : {ZYDIS_MNEMONIC_XADD, ZYDIS_MNEMONIC_XCHG})
     add_forms(f, m, {"mr"}, kAll, 0, {}, ZYDIS_ATTRIB_HAS_LOCK);
+  add_forms(f, ZYDIS_MNEMONIC_CMPXCHG8B, {"Q"}, {64}, 0, often_equal, ZYDIS_ATTRIB_HAS_LOCK);
+  add_forms(
+      f, ZYDIS_MNEMONIC_CMPXCHG16B, {"X"}, {128}, 0,
+      [](Rng& rng, Instance& i, const Chosen& c) { return c.address % 16 == 0 && often_equal(rng, i, c); },
+      ZYDIS_ATTRIB_HAS_LOCK);
   for (ZydisMnemonic m : {ZYDIS_MNEMONIC_INC, ZYDIS_MNEMONIC_DEC, ZYDIS_MNEMONIC_NEG, ZYDIS_MNEMONIC_NOT})
     add_forms(f, m, {"m"}, kAll, 0, {}, ZYDIS_ATTRIB_HAS_LOCK);
-  for (ZydisMnemonic m : {ZYDIS_MNEMONIC_BTS, ZYDIS_MNEMONIC_BTR, ZYDIS_MNEMONIC_BTC})
+  for (ZydisMnemonic m : {ZYDIS_MNEMONIC_BTS, ZYDIS_MNEMONIC_BTR, ZYDIS_MNEMONIC_BTC}) {
     add_forms(f, m, {"mr"}, kWords, kOf | kSf | kAf | kPf, near_bit, ZYDIS_ATTRIB_HAS_LOCK);
+    add_forms(f, m, {"mb"}, kWords, kOf | kSf | kAf | kPf, {}, ZYDIS_ATTRIB_HAS_LOCK);
+  }
   add_forms(f, ZYDIS_MNEMONIC_CMPXCHG, {"mr"}, kAll, 0, often_equal, ZYDIS_ATTRIB_HAS_LOCK);
   run_forms(f);
 }

@@ -63,6 +63,8 @@ class Machine {
     s.efer = kEferSce | kEferLme | kEferLma | kEferNxe;
     for (Segment& g : s.seg) g = {0, ~0u, 0xc0f3, 0x2b};
     s.seg[kCs] = {0, ~0u, 0xa0fb, 0x33};
+    // As a process of Linux has them: null selectors but for CS and SS.
+    for (const SegReg g : {kEs, kDs, kFs, kGs}) s.seg[g] = {0, 0, 1u << 16, 0};
     core_.set_rflags(0x202);
     core_.update_mode();
     core_.mmu.context_changed();
