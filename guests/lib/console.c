@@ -44,15 +44,46 @@ void console_notify(void) {
   event_channel_op(EVTCHNOP_send, &send);
 }
 
+/* The daemon sends an event for what it writes or takes; the time-out covers one that came before the poll. */
+static void wait_for_daemon(void) {
+  struct sched_poll poll = {.nr_ports = 1, .timeout = system_time() + 10000000};
+  set_xen_guest_handle(poll.ports, &port);
+  if (sched_op(SCHEDOP_poll, &poll) != 0) sched_op(SCHEDOP_yield, NULL);
+}
+
+char console_get(void) {
+  uint32_t consumed = ring->in_cons;
+  while (consumed == __atomic_load_n(&ring->in_prod, __ATOMIC_ACQUIRE)) {
+    event_clear(port);
+    if (consumed == __atomic_load_n(&ring->in_prod, __ATOMIC_ACQUIRE)) wait_for_daemon();
+  }
+  char c = ring->in[MASK_XENCONS_IDX(consumed, ring->in)];
+  __atomic_store_n(&ring->in_cons, consumed + 1, __ATOMIC_RELEASE);
+  console_notify();
+  return c;
+}
+
+static uint32_t produced_before;
+
+uint32_t console_skew(uint32_t distance) {
+  uint32_t taken = ring->in_cons;
+  produced_before = __atomic_load_n(&ring->in_prod, __ATOMIC_ACQUIRE);
+  __atomic_store_n(&ring->in_cons, produced_before - distance, __ATOMIC_RELEASE);
+  return taken;
+}
+
+uint32_t console_unskew(uint32_t taken) {
+  uint32_t moved = __atomic_load_n(&ring->in_prod, __ATOMIC_ACQUIRE) - produced_before;
+  __atomic_store_n(&ring->in_cons, taken, __ATOMIC_RELEASE);
+  return moved;
+}
+
 void console_flush(void) {
   if (!ring) return;
   console_notify();
   while (__atomic_load_n(&ring->out_cons, __ATOMIC_ACQUIRE) != ring->out_prod) {
-    /* The daemon sends an event when it has taken text; the time-out covers one that came before the poll. */
     event_clear(port);
     if (__atomic_load_n(&ring->out_cons, __ATOMIC_ACQUIRE) == ring->out_prod) break;
-    struct sched_poll poll = {.nr_ports = 1, .timeout = system_time() + 10000000};
-    set_xen_guest_handle(poll.ports, &port);
-    if (sched_op(SCHEDOP_poll, &poll) != 0) sched_op(SCHEDOP_yield, NULL);
+    wait_for_daemon();
   }
 }

@@ -1,12 +1,15 @@
-// xenconsoled as a model program: takes what guests write to their console rings (public/io/console.h) and hands
-// it to the run's console logs. Ring content is the guest's: indices are read once and checked.
+// xenconsoled as a model program: takes what guests write to their console rings (public/io/console.h), hands it to
+// the run's console logs, and puts into the rings what is typed at the consoles (console_script.h), as far as there is
+// room. Ring content is the guest's: indices are read once and checked.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "models/dom0/console_script.h"
 #include "models/xen/domain/model_program.h"
 #include "models/xen/grant/operations.h"
 #include "models/xen/hypervisor.h"
@@ -38,6 +41,11 @@ class ConsoleDaemon final : public xen::ModelProgram {
   // What the domain wrote and nobody has read at its terminal (`xl console`). The oldest goes if it is too much.
   std::string take_unread(domid_t domid);
 
+  // Somebody sits down at the domain's console, which is introduced. The script outlives the daemon's use of it.
+  void connect(domid_t domid, ConsoleScript& script);
+  // Runs xl; then tells the script (step). Set once.
+  std::function<void(const std::string& command, ConsoleScript& script, std::size_t step)> run_xl;
+
   std::string_view name() const override { return "xenconsoled"; }
   xen::ModelAction next(xen::Vcpu& vcpu, Cycles now) override;
 
@@ -45,13 +53,19 @@ class ConsoleDaemon final : public xen::ModelProgram {
   struct Client {
     xen::grant::FrameMapping ring;
     std::uint32_t port;
+    ConsoleScript* script = nullptr;  // may be at another host's by now
   };
   std::uint64_t drain(domid_t domid, const Client& client);
+  std::uint64_t type(domid_t domid, const Client& client);
+  void advance_scripts(Cycles now, Cycles& deadline);
+  ConsoleScript* script_of(domid_t domid, const Client& client) const;
+  void mark_ring_dirty(domid_t domid, const Client& client);
 
   xen::Hypervisor& hypervisor_;
   ConsoleDaemonConfig config_;
   ConsoleSink sink_;
   std::map<domid_t, Client> clients_;
+  std::vector<ConsoleScript*> scripts_;  // that have ever been here, in order of their coming
   std::map<domid_t, std::string> unread_;
 };
 

@@ -240,6 +240,7 @@ void complete_domain(Toolstack& toolstack, domid_t domid, bool paused, bool moni
   toolstack.outcome(m.spec).state = State::kRunning;
   m.built = true;
   m.monitored = monitored;
+  toolstack.connect_script(domid);
   if (!paused) xen::control::unpause(toolstack.hypervisor, *toolstack.hypervisor.find_domain(domid));
   toolstack.hypervisor.cost.charge(*toolstack.hypervisor.here().pcpu, xen::Path::kModelHypercall);
 }

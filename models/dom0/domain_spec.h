@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
+#include "models/dom0/console_script.h"
 #include "models/xen/domain/builder.h"
 #include "models/xen/hypervisor.h"
 #include "sim/config/domain_config.h"
@@ -18,6 +20,9 @@ struct DomainSpec {
   // What xl has no key for: the domain is a control domain; it is the device model of the domain of that name.
   bool control = false;
   std::string device_model_of;
+  // Who sits at its console, and where the scenario says so.
+  std::vector<ConsoleStep> console = {};
+  std::string console_place = {};
 };
 
 // What became of a spec.

@@ -71,6 +71,7 @@ class Toolstack::Run final : public Job {
       : toolstack_(toolstack),
         number_(entry.number),
         verb_(std::move(entry.verb)),
+        over_(std::move(entry.over)),
         context_{toolstack, record_.output, entry.spec, 0, std::move(entry.incoming)} {
     record_.command = verb_.command;
     record_.asked = entry.asked;
@@ -105,6 +106,7 @@ class Toolstack::Run final : public Job {
           record_.ended = toolstack_.hypervisor.ns(toolstack_.hypervisor.now());
           ++toolstack_.verbs_over_;
           if (toolstack_.on_verb) toolstack_.on_verb(number_, record_);
+          if (over_) over_(record_);
           return ModelAction::exit();
       }
   }
@@ -122,6 +124,7 @@ class Toolstack::Run final : public Job {
   Toolstack& toolstack_;
   std::uint64_t number_;
   xl::Invocation verb_;
+  std::function<void(const VerbRecord&)> over_;
   VerbRecord record_;
   xl::Context context_;
   std::unique_ptr<Job> job_;
@@ -137,6 +140,12 @@ Toolstack::Toolstack(xen::Hypervisor& hv, const ToolstackConfig& c, ConsoleDaemo
   expects(hv.evtchn_bind_interdomain(dom0(), 0, event_port_, other) == 0);
   xenstore.on_event = [this](const std::string&, const std::string&) {
     hypervisor.event_set_pending(dom0(), event_port_);
+  };
+  console.run_xl = [this](const std::string& command, ConsoleScript& script, std::size_t step) {
+    start_verb(xl::parse(command), std::nullopt, [this, &script, step](const VerbRecord& r) {
+      script.command_over(step, r.output.status, r.ended);
+      wake();
+    });
   };
 }
 
@@ -175,8 +184,9 @@ void Toolstack::add_verb(Nanoseconds at, xl::Invocation verb, std::optional<Doma
   timeline_.push_back({at, std::move(verb), enter(std::move(file)), ++verbs_, true});
 }
 
-std::uint64_t Toolstack::start_verb(xl::Invocation verb, std::optional<DomainSpec> file) {
-  asked_.push_back({0, std::move(verb), enter(std::move(file)), ++verbs_, true});
+std::uint64_t Toolstack::start_verb(xl::Invocation verb, std::optional<DomainSpec> file,
+                                    std::function<void(const VerbRecord&)> over) {
+  asked_.push_back({0, std::move(verb), enter(std::move(file)), ++verbs_, true, {}, std::move(over)});
   hypervisor.event_set_pending(dom0(), event_port_);  // dom0 wakes, as for a key that was pressed
   return verbs_;
 }
@@ -260,6 +270,11 @@ std::shared_ptr<MigrationReport> Toolstack::begin_migration(const std::string& d
     add_stats(*report, *report->stats);
   }
   return report;
+}
+
+void Toolstack::connect_script(domid_t domid) {
+  const auto script = scripts->find(managed(domid)->name);
+  if (script != scripts->end()) console.connect(domid, script->second);
 }
 
 void Toolstack::start(std::unique_ptr<Job> job) { starting_.push_back(std::move(job)); }

@@ -87,7 +87,9 @@ class Toolstack final : public xen::ModelProgram {
 
   // --- During the run.
   // A run of xl starts now. Returns its number; on_verb tells when it is over.
-  std::uint64_t start_verb(xl::Invocation verb, std::optional<DomainSpec> file);
+  // over: called then, too.
+  std::uint64_t start_verb(xl::Invocation verb, std::optional<DomainSpec> file,
+                           std::function<void(const VerbRecord&)> over = {});
   std::string_view name() const override { return "xl"; }
   xen::ModelAction next(xen::Vcpu& vcpu, Cycles now) override;
 
@@ -115,6 +117,10 @@ class Toolstack final : public xen::ModelProgram {
 
   // Something has come from outside the host: the toolstack looks.
   void wake() { hypervisor.event_set_pending(dom0(), event_port_); }
+  // Who sits at consoles, by name of domain; the same for all hosts. Set once.
+  std::shared_ptr<ConsoleScripts> scripts = std::make_shared<ConsoleScripts>();
+  // The domain is about to run: whoever waits at the console of that name has it.
+  void connect_script(domid_t domid);
   // Connections to other hosts, this host's own name, and where migrations are counted; set once.
   Network* network = nullptr;
   std::string host_name;
@@ -168,6 +174,7 @@ class Toolstack final : public xen::ModelProgram {
     std::uint64_t number = 0;
     bool asked = false;
     std::shared_ptr<Incoming> incoming = {};
+    std::function<void(const VerbRecord&)> over = {};
   };
   class Run;  // one run of xl
 

@@ -81,6 +81,8 @@ void describe(DomainFile& c, config::Visitor& v) {
     {"role", "", "guest, or control: a second control domain, which may make domctls on all others", "design"});
   v(c.device_model_of,
     {"device_model_of", "", "name of the domain whose device model it is; created before it", "design"});
+  v(c.console,
+    {"console", "file", "who sits at its console: steps, or the path of a JSON file that has them", "design"});
 }
 
 void describe(TimelineEntry& c, config::Visitor& v) {
@@ -190,10 +192,13 @@ void set_overrides(config::Document& d, const std::vector<std::string>& override
   }
 }
 
-// A domain may be given as its path; relative to the scenario's folder.
-void resolve_domains(config::Json& holder, const std::string& folder) {
+// A domain may be given as its path, its console's script likewise; relative to the scenario's folder. pointer: of
+// what has the domains.
+void resolve_domains(config::Document& d, const std::string& pointer, const std::string& folder) {
+  config::Json& holder = d.json.at(config::Json::json_pointer(pointer));
   if (!holder.is_object() || !holder.contains("domains") || !holder["domains"].is_array()) return;
-  for (config::Json& entry : holder["domains"]) {
+  for (std::size_t i = 0; i < holder["domains"].size(); ++i) {
+    config::Json& entry = holder["domains"][i];
     if (entry.is_string()) {
       config::Json object = config::Json::object();
       object["file"] = entry;
@@ -202,6 +207,7 @@ void resolve_domains(config::Json& holder, const std::string& folder) {
     // A file that is still to be read.
     if (entry.is_object() && entry.contains("file") && entry["file"].is_string() && !entry.contains("text"))
       entry["file"] = join_path(folder, entry["file"].get<std::string>());
+    if (entry.is_object()) d.include_at(pointer + "/domains/" + std::to_string(i) + "/console");
   }
 }
 
@@ -214,8 +220,9 @@ void include_hosts(config::Document& d, const std::string& folder) {
                       "move it into one of the hosts: /hosts/NAME/" + std::string(other));
   if (!d.json["hosts"].is_object()) return;  // load() says so
   for (auto& [name, host] : d.json["hosts"].items()) {
-    d.include_at("/hosts/" + config::pointer_token(name) + "/machine");
-    resolve_domains(host, folder);
+    const std::string pointer = "/hosts/" + config::pointer_token(name);
+    d.include_at(pointer + "/machine");
+    resolve_domains(d, pointer, folder);
   }
 }
 
@@ -224,6 +231,28 @@ bool good_name(const std::string& name) {
   static constexpr std::string_view kGood = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
   return !name.empty() && name.size() <= 63 && name[0] != '.' && name[0] != '-' &&
          name.find_first_not_of(kGood) == std::string::npos;
+}
+
+// Scripts of consoles. pointer: of the domains.
+void check_consoles(std::vector<DomainFile>& files, const config::Document& d, const std::string& pointer) {
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    const std::string script = pointer + "/" + std::to_string(i) + "/console";
+    files[i].console_place = d.place(script + "/0");
+    files[i].console_place.pop_back();
+    for (std::size_t k = 0; k < files[i].console.size(); ++k) {
+      const dom0::ConsoleStep& step = files[i].console[k];
+      const std::string place = d.place(script + "/" + std::to_string(k));
+      if (const std::string wrong = dom0::wrong_with(step); !wrong.empty())
+        throw UserError(place, wrong,
+                        "a step has one of \"expect\", \"expect_line\", \"send\", \"wait\" and \"xl\"");
+      if (!step.xl) continue;
+      const dom0::xl::Invocation verb = dom0::xl::parse(*step.xl);
+      refuse_bad_syntax(verb, place + "/xl");
+      if (verb.verb && verb.verb->name == "create")
+        throw UserError(place + "/xl", "\"create\" reads a file, which a console's script cannot",
+                        "put it into the time line");
+    }
+  }
 }
 
 void check_hosts(const ScenarioConfig& c, const config::Document& d) {
@@ -294,10 +323,13 @@ ScenarioConfig load_scenario(const std::string& path, const std::vector<std::str
   d.include("machine");
   include_hosts(d, folder_of(path));
   set_overrides(d, overrides, scenario_keys, machine_keys);
-  resolve_domains(d.json, folder_of(path));
+  resolve_domains(d, "", folder_of(path));
   ScenarioConfig c;
   config::load(c, d);
   check_hosts(c, d);
+  check_consoles(c.domains, d, "/domains");
+  for (auto& [name, host] : c.hosts)
+    check_consoles(host.domains, d, "/hosts/" + config::pointer_token(name) + "/domains");
   std::vector<DomainFile>& first = c.hosts.empty() ? c.domains : c.hosts.begin()->second.domains;
   for (const std::string& file : more_domains) first.push_back({file, ""});
   const auto read = [](std::vector<DomainFile>& files) {
@@ -357,6 +389,24 @@ std::vector<HostScenario> hosts_of(const ScenarioConfig& scenario) {
   return out;
 }
 
+namespace {
+
+// A script belongs to a name, wherever the domain goes.
+void refuse_shared_consoles(const CheckedScenario& c) {
+  std::map<std::string, std::string> scripts;
+  for (const CheckedHost& h : c.hosts)
+    for (const dom0::DomainSpec& d : h.domains)
+      if (!d.console.empty()) scripts[d.name] = h.name;
+  for (const CheckedHost& h : c.hosts)
+    for (const dom0::DomainSpec& d : h.domains)
+      if (const auto s = scripts.find(d.name); s != scripts.end() && s->second != h.name)
+        throw UserError(d.config.file,
+                        "a domain named \"" + d.name + "\" of host \"" + s->second + "\" has a script for its console",
+                        "give one of them another name");
+}
+
+}  // namespace
+
 CheckedScenario check_scenario(const ScenarioConfig& scenario, const std::string& place) {
   CheckedScenario out;
   for (HostScenario& h : hosts_of(scenario)) {
@@ -366,6 +416,7 @@ CheckedScenario check_scenario(const ScenarioConfig& scenario, const std::string
   }
   for (const auto& [name, link] : scenario.links) out.links.push_back({name, link, {}});
   check_timeline(scenario, place, out);
+  refuse_shared_consoles(out);
   return out;
 }
 
@@ -423,6 +474,8 @@ dom0::DomainSpec check_domain(const ScenarioConfig& scenario, const DomainFile& 
   spec.name = d.name;
   spec.control = f.role == DomainRole::kControl;
   spec.device_model_of = f.device_model_of;
+  spec.console = f.console;
+  spec.console_place = f.console_place;
   spec.parameters.name = d.name;
   spec.parameters.vcpus = d.vcpus;
   spec.parameters.max_vcpus = d.maxvcpus;

@@ -86,6 +86,8 @@ struct DomainFile {
   std::string text;
   DomainRole role = DomainRole::kGuest;
   std::string device_model_of = {};
+  std::vector<dom0::ConsoleStep> console = {};
+  std::string console_place = {};  // of its steps, for messages: what a step's number is added to
 };
 void describe(DomainFile& c, config::Visitor& v);
 
@@ -175,6 +177,8 @@ struct CheckedScenario {
 };
 // All that can be known before the run. place: of the scenario, for messages. Throws UserError.
 CheckedScenario check_scenario(const ScenarioConfig& scenario, const std::string& place);
+// A command line of xl that cannot be run. Throws UserError.
+void refuse_bad_syntax(const dom0::xl::Invocation& verb, const std::string& place);
 // Its time line: an unknown verb, bad syntax, a time before the one in front of it, a domain, host or link that
 // cannot exist.
 void check_timeline(const ScenarioConfig& scenario, const std::string& place, CheckedScenario& to);

@@ -19,11 +19,23 @@ sc_core::sc_time common_end(std::span<Machine* const> hosts) {
   return sc_core::sc_time::from_value((end.value() + kStep - 1) / kStep * kStep);
 }
 
+bool any_script(std::span<Machine* const> hosts, bool (*is)(const dom0::ConsoleScript&)) {
+  const dom0::ConsoleScripts& scripts = *hosts.front()->toolstack->scripts;
+  return std::any_of(scripts.begin(), scripts.end(), [&](const auto& s) { return is(s.second); });
+}
+bool script_failed(std::span<Machine* const> hosts) {
+  return any_script(hosts, [](const dom0::ConsoleScript& s) { return s.state() == dom0::ConsoleScript::State::kFailed; });
+}
+bool script_busy(std::span<Machine* const> hosts) {
+  return any_script(hosts, [](const dom0::ConsoleScript& s) { return s.busy(); });
+}
+
 }  // namespace
 
 bool all_over(std::span<Machine* const> hosts) {
   return std::all_of(hosts.begin(), hosts.end(), [](const Machine* m) { return m->finished(); }) &&
-         std::any_of(hosts.begin(), hosts.end(), [](const Machine* m) { return !m->toolstack->idle(); });
+         std::any_of(hosts.begin(), hosts.end(), [](const Machine* m) { return !m->toolstack->idle(); }) &&
+         !script_busy(hosts);
 }
 
 RunEnd simulate(std::span<Machine* const> hosts) {
@@ -32,7 +44,7 @@ RunEnd simulate(std::span<Machine* const> hosts) {
   bool over = false;
   if (scenario.instructions != 0) run.instruction_limit = scenario.instructions;
   run.finished = [&] {
-    if (over || !all_over(hosts)) return false;
+    if (over || !(all_over(hosts) || script_failed(hosts))) return false;
     if (hosts.size() == 1) return true;
     over = true;
     const sc_core::sc_time end = common_end(hosts);
@@ -47,7 +59,9 @@ RunEnd simulate(std::span<Machine* const> hosts) {
   sc_core::sc_start();
   if (run.error) std::rethrow_exception(run.error);
   RunEnd why = RunEnd::kStuck;
-  if (all_over(hosts))
+  if (script_failed(hosts))
+    why = RunEnd::kScriptFailed;
+  else if (all_over(hosts))
     why = RunEnd::kAllDomainsEnded;
   else if (run.instructions >= run.instruction_limit)
     why = RunEnd::kInstructionLimit;
@@ -63,6 +77,7 @@ RunEnd simulate(std::span<Machine* const> hosts) {
     else
       m->finish(hosts.size() == 1 ? m->now() : std::max(m->now(), m->clock().cycles(end)));
   }
+  for (auto& [name, script] : *hosts.front()->toolstack->scripts) script.end(hosts.front()->now_ns());
   return why;
 }
 

@@ -18,6 +18,7 @@ enum class RunEnd : std::uint8_t {
   kAllDomainsEnded,
   kTimeLimit,
   kInstructionLimit,
+  kScriptFailed,  // what somebody at a console waits for did not come
   kStuck,  // nothing can ever happen again, but domains are still there: the watchdog's case
 };
 

@@ -4,6 +4,9 @@ namespace xensim::machine {
 
 Simulation::Simulation(CheckedScenario scenario,
                        const std::function<Surroundings(const CheckedHost&)>& surroundings) {
+  for (const CheckedHost& h : scenario.hosts)
+    for (const dom0::DomainSpec& d : h.domains)
+      if (!d.console.empty()) scripts->try_emplace(d.name, d.console, d.console_place);
   for (CheckedHost& h : scenario.hosts) {
     Surroundings s = surroundings(h);
     const std::string module = h.name.empty() ? "machine" : "host" + std::to_string(machines_.size());
@@ -11,6 +14,7 @@ Simulation::Simulation(CheckedScenario scenario,
                                                   std::move(h.timeline), std::move(s.tracer),
                                                   std::move(s.console)));
     machines_.back()->host = machines_.back()->toolstack->host_name = h.name;
+    machines_.back()->toolstack->scripts = scripts;
     hosts_.push_back(machines_.back().get());
   }
   for (Machine* m : hosts_)

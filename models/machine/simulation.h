@@ -31,6 +31,8 @@ class Simulation {
   bool over() const { return all_over(hosts()); }
 
   std::vector<std::unique_ptr<Link>> links;
+  // Who sits at consoles, by name of domain.
+  const std::shared_ptr<dom0::ConsoleScripts> scripts = std::make_shared<dom0::ConsoleScripts>();
 
  private:
   void connect(const CheckedLink& link);

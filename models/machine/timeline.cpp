@@ -100,6 +100,8 @@ std::vector<std::string> domains_of(const Invocation& verb) {
   return out;
 }
 
+}  // namespace
+
 void refuse_bad_syntax(const Invocation& verb, const std::string& place) {
   std::vector<std::string> words;
   if (!dom0::xl::split(verb.command, words))
@@ -125,8 +127,6 @@ void refuse_bad_syntax(const Invocation& verb, const std::string& place) {
       throw UserError(place, command + ": " + wrong,
                       "usage: " + std::string(verb.verb->name) + " " + first_line(std::string(verb.verb->usage)));
 }
-
-}  // namespace
 
 std::optional<DomainFile> file_of_create(const Invocation& verb, const std::string& folder) {
   if (!verb.verb || verb.verb->name != "create") return std::nullopt;

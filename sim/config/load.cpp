@@ -277,7 +277,9 @@ class SchemaWriter final : public Visitor {
   void on_list(ListRef& member, const ParamInfo& info) override {
     SchemaWriter sub(true);
     member.visit_default(sub, info);
-    put(info, {{"type", "array"}, {"items", std::move(sub.result)}});
+    Json schema{{"type", "array"}, {"items", std::move(sub.result)}};
+    if (info.unit == "file") schema = {{"anyOf", {{{"type", "string"}}, std::move(schema)}}};
+    put(info, std::move(schema));
   }
   void on_map(MapRef& member, const ParamInfo& info) override {
     SchemaWriter sub(true);

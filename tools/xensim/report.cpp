@@ -87,6 +87,8 @@ const char* reason_of(machine::RunEnd end) {
       return "the time limit was reached";
     case machine::RunEnd::kInstructionLimit:
       return "the instruction limit was reached";
+    case machine::RunEnd::kScriptFailed:
+      return "the script of a console failed";
     case machine::RunEnd::kStuck:
       return "nothing can happen any more";
   }

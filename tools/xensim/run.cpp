@@ -19,6 +19,7 @@
 #include "tools/xensim/log.h"
 #include "tools/xensim/options.h"
 #include "tools/xensim/report.h"
+#include "tools/xensim/xl_log.h"
 #include "tools/xensim/xenstore_socket.h"
 
 namespace xensim::tool {
@@ -113,6 +114,13 @@ void linger(machine::XenstorePort& port, std::uint64_t ns) {
     port.serve_paused(std::chrono::milliseconds{50});
 }
 
+// What was done at a console, and when.
+std::string script_log(const dom0::ConsoleScript& script) {
+  std::string text;
+  for (const dom0::ConsoleScript::LogLine& l : script.log()) text += stamp(l.at) + l.text + "\n";
+  return text;
+}
+
 // Who waits for what, on every host.
 std::string explain(std::span<machine::Machine* const> hosts) {
   std::string text;
@@ -191,6 +199,7 @@ int run_command(std::span<const std::string> arguments) {
   for (AtomicFile* f : {&config_file, &host_file}) f->flush();
   for (const auto& h : outputs) h->commit();
   for (AtomicFile* f : {&config_file, &host_file}) f->commit();
+  for (const auto& [name, script] : *simulation.scripts) write_file(out + "/script-" + name + ".log", script_log(script));
   if (!o.quiet) print_report(hosts, end, out, host.count());
   if (input_log) {
     input_log->flush();
@@ -200,15 +209,20 @@ int run_command(std::span<const std::string> arguments) {
   std::fflush(stdout);
   if (linger_ns != 0) linger(port, linger_ns);
 
+  bool failed = false;
+  for (const auto& [name, script] : *simulation.scripts) {
+    if (script.state() != dom0::ConsoleScript::State::kFailed) continue;
+    std::fprintf(stderr, "xensim: %s\n", script.failure().c_str());
+    failed = true;
+  }
   if (end == machine::RunEnd::kStuck) {
     std::fprintf(stderr, "xensim: nothing can happen any more, but not every domain has ended:\n%s",
                  explain(hosts).c_str());
     return kGuestFailed;
   }
   for (const machine::Machine* m : hosts)
-    for (const dom0::DomainOutcome& d : m->toolstack->outcomes())
-      if (d.crashed) return kGuestFailed;
-  return kOk;
+    for (const dom0::DomainOutcome& d : m->toolstack->outcomes()) failed |= d.crashed;
+  return failed ? kGuestFailed : kOk;
 }
 
 }  // namespace xensim::tool

@@ -4,13 +4,11 @@
 
 namespace xensim::tool {
 
-namespace {
 std::string stamp(Nanoseconds ns) {
   char text[40];
   std::snprintf(text, sizeof text, "[%" PRIu64 ".%06" PRIu64 " ms] ", ns / 1'000'000, ns % 1'000'000);
   return text;
 }
-}  // namespace
 
 std::string to_text(const dom0::VerbRecord& r) {
   std::string text = stamp(r.began) + "xl " + r.command + "\n" + r.output.text();

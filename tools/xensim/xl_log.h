@@ -28,6 +28,8 @@ class XlLog {
   std::unique_ptr<AtomicFile> file_;
 };
 
+// "[120.000000 ms] ", of simulated time.
+std::string stamp(Nanoseconds ns);
 // "[120.000000 ms] xl pause web", its output, "[121.250000 ms] exit 0".
 std::string to_text(const dom0::VerbRecord& record);
 

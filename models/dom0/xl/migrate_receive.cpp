@@ -221,6 +221,7 @@ class ReceiveJob final : public Job {
     t_.rename_domain(domid, name_);
     t_.rename_spec(spec_, name_);
     if (t_.on_create) t_.on_create(domid, name_);
+    t_.connect_script(domid);
     cpu::Pcpu& p = *t_.hypervisor.here().pcpu;
     t_.hypervisor.cost.charge(p, xen::Path::kModelHypercall);
     t_.hypervisor.cost.charge(p, xen::Path::kControlOp);
