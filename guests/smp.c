@@ -1,4 +1,5 @@
-/* smp: starts every vCPU, has all of them fight for one ticket lock, and sends interrupts from APIC to APIC.
+/* smp: starts every vCPU, has all of them fight for one ticket lock and compare their TSCs under it, and sends
+ * interrupts from APIC to APIC.
  *   rounds=N (default 2000) acquisitions per vCPU     ipis=N (default 200) interrupts to each vCPU
  *   start=hypercall: start vCPUs by VCPUOP_initialise instead of INIT and SIPI */
 #include "lib/smp.h"
@@ -21,6 +22,7 @@ enum { kIpiVector = 0x60, kMaxIpis = 4096 };
 
 static struct ticket_lock contended __attribute__((aligned(64)));
 static volatile uint64_t shared_count __attribute__((aligned(64)));
+static uint64_t last_tsc, steps_back; /* by whoever has the lock */
 static struct { uint64_t acquisitions, cycles, received; } __attribute__((aligned(64))) own[MAX_VCPUS];
 static uint64_t round_trips[kMaxIpis];
 static unsigned vcpus;
@@ -34,6 +36,9 @@ static void compete(unsigned vcpu) {
   for (uint64_t i = 0; i < rounds; ++i) {
     lock(&contended);
     shared_count = shared_count + 1;
+    uint64_t tsc = read_tsc_ordered();
+    if (tsc < last_tsc) ++steps_back;
+    last_tsc = tsc;
     unlock(&contended);
     ++own[vcpu].acquisitions;
   }
@@ -88,6 +93,7 @@ int main(void) {
   for (unsigned vcpu = 0; vcpu < vcpus; ++vcpu)
     print("vCPU %u: %lu acquisitions in %lu cycles\n", vcpu, own[vcpu].acquisitions, own[vcpu].cycles);
   if (shared_count != vcpus * rounds) fail("%lu increments, wanted %lu", shared_count, vcpus * rounds);
+  if (steps_back != 0) fail("the TSC went back %lu times from one vCPU to the next", steps_back);
   for (unsigned vcpu = 1; vcpu < vcpus; ++vcpu) {
     ping(vcpu, ipis);
     print("vCPU %u ", vcpu);

@@ -50,8 +50,8 @@ void Core::set_timing(TimingKind kind) {
   if (kind == TimingKind::kInorder) inorder.restart_at(now);
 }
 
-std::uint64_t Core::tsc() const {
-  const std::uint64_t value = now + st.msr.tsc_adjust;
+std::uint64_t Core::tsc_at(Cycles time) const {
+  const std::uint64_t value = time + st.msr.tsc_adjust;
   return vmx.non_root ? vmx.guest_tsc(value) : value;
 }
 

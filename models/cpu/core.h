@@ -54,6 +54,9 @@ class CoreEnvironment {
   // moves it into service.
   virtual bool interrupt_pending() = 0;
   virtual std::uint8_t interrupt_acknowledge() = 0;
+  // The time that an instruction reads at local time `now`; nullopt: others could still act before it, and what is
+  // read must not be ahead of what they will read.
+  virtual std::optional<Cycles> read_time(Cycles now) { return now; }
 };
 
 enum class StopReason : std::uint8_t {
@@ -61,6 +64,7 @@ enum class StopReason : std::uint8_t {
   kVmExit,  // Core::vm_exit is filled and committed to the VMCS; the core is in root operation
   kHalted,  // waits for an event (activity state HLT) outside VMX non-root operation, or in it without HLT exiting
   kShutdown,  // triple fault in root operation
+  kWait,      // the next instruction reads the time, and others must come first: run again when they have
 };
 
 struct CoreConfig {
@@ -118,7 +122,8 @@ class Core {
   void set_timing(TimingKind kind);
   // The TSC as the running software reads it (IA32_TSC_ADJUST and, in non-root operation, the VMX offset
   // included).
-  std::uint64_t tsc() const;
+  std::uint64_t tsc() const { return tsc_at(now); }
+  std::uint64_t tsc_at(Cycles time) const;
 
   // Runs until local time reaches `until`, or something else stops it. Interrupts and the preemption timer are
   // looked at before the first instruction and whenever a handler returned kEndBlock; a deadline that falls inside

@@ -31,10 +31,17 @@ constexpr std::uint32_t k1Ecx =
     set_bits({0 /* SSE3 */, 1 /* PCLMULQDQ */, 3 /* MONITOR */, 5 /* VMX */, 9 /* SSSE3 */, 13 /* CX16 */,
               17 /* PCID */, 19 /* SSE4.1 */, 20 /* SSE4.2 */, 21 /* x2APIC */, 22 /* MOVBE */, 23 /* POPCNT */,
               24 /* TSC-deadline */, 25 /* AES */, 30 /* RDRAND */});
-constexpr std::uint32_t k1Edx = set_bits(
-    {0 /* FPU */,  2 /* DE */,      3 /* PSE */,    4 /* TSC */,   5 /* MSR */,   6 /* PAE */,  7 /* MCE */,
-     8 /* CX8 */,  9 /* APIC */,    11 /* SEP */,   12 /* MTRR */, 13 /* PGE */,  14 /* MCA */, 15 /* CMOV */,
-     16 /* PAT */, 17 /* PSE-36 */, 19 /* CLFSH */, 23 /* MMX */,  24 /* FXSR */, 25 /* SSE */, 26 /* SSE2 */});
+constexpr std::uint32_t k1Edx = set_bits({0 /* FPU */,    2 /* DE */,
+                                          3 /* PSE */,    4 /* TSC */,
+                                          5 /* MSR */,    6 /* PAE */,
+                                          7 /* MCE */,    8 /* CX8 */,
+                                          9 /* APIC */,   11 /* SEP */,
+                                          12 /* MTRR */,  13 /* PGE */,
+                                          14 /* MCA */,   15 /* CMOV */,
+                                          16 /* PAT */,   17 /* PSE-36 */,
+                                          19 /* CLFSH */, 23 /* MMX */,
+                                          24 /* FXSR */,  25 /* SSE */,
+                                          26 /* SSE2 */,  27 /* SS */});
 constexpr std::uint32_t k7Ebx =
     set_bits({0 /* FSGSBASE */, 1 /* TSC_ADJUST */, 3 /* BMI1 */, 7 /* SMEP */, 8 /* BMI2 */, 9 /* ERMS */,
               10 /* INVPCID */, 18 /* RDSEED */, 19 /* ADX */, 20 /* SMAP */, 23 /* CLFLUSHOPT */, 24 /* CLWB */,
@@ -71,8 +78,8 @@ CpuidPolicy CpuidPolicy::default_policy(std::uint64_t tsc_hz, unsigned physical_
   p.set(0, 0, {kMaxBasic, word(vendor, 0), word(vendor, 8), word(vendor, 4)});
   // EBX: CLFLUSH line of 8 × 8 bytes; the APIC ID is dynamic.
   p.set(1, 0, {kSignature, 8u << 8, k1Ecx, k1Edx});
-  // 0xff: cache information is in leaf 4. 1: query once.
-  p.set(2, 0, {0x00feff01, 0, 0, 0});
+  // What Skylake-SP has, whose TLBs the default ones are. 0xff: cache information is in leaf 4.
+  p.set(2, 0, {0x76036301, 0x00f0b5ff, 0, 0x00c30000});
   // No caches, until set_caches() says which.
   p.set(4, 0, {});
   // Leaf 5: MONITOR watches lines of 64 bytes; MWAIT may be told to wake for interrupts that are off.

@@ -14,6 +14,7 @@ enum class Outcome : std::uint32_t {
   kVmExit,    // the instruction caused a VM exit and was not executed (or was, for trap-like exits); Core::vm_exit
               // holds reason, qualification and the other information fields
   kShutdown,  // triple fault outside VMX non-root operation
+  kWait,      // the instruction reads a time that other processors have not reached; nothing was committed
 };
 
 // Did the instruction, or the part of it that returned this, not complete?

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -41,6 +42,8 @@ class PcpuWaker {
   virtual ~PcpuWaker() = default;
   // The pCPU must run when simulated time is `at` (or now, if that has passed).
   virtual void wake(unsigned pcpu, Cycles at) = 0;
+  // CoreEnvironment::read_time() of the pCPU that runs.
+  virtual std::optional<Cycles> read_time(Cycles now) = 0;
 };
 
 class Pcpu final : public CoreEnvironment, public ApicBus {
@@ -75,6 +78,7 @@ class Pcpu final : public CoreEnvironment, public ApicBus {
   void cr8_write(std::uint64_t value) override { apic.set_cr8(static_cast<std::uint8_t>(value & 15)); }
   bool interrupt_pending() override { return apic.deliverable() >= 0; }
   std::uint8_t interrupt_acknowledge() override { return apic.acknowledge(); }
+  std::optional<Cycles> read_time(Cycles now) override { return waker ? waker->read_time(now) : now; }
 
   // --- ApicBus.
   void send_ipi(std::uint32_t from_apic_id, const IpiMessage& message) override;

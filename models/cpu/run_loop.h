@@ -259,6 +259,9 @@ class RunLoop {
         core_.vmx.commit_exit(!core_.native_root);
         reason_ = StopReason::kVmExit;
         return !core_.native_root;
+      case Outcome::kWait:
+        reason_ = StopReason::kWait;
+        return false;
       case Outcome::kShutdown:
         core_.st.activity = Activity::kShutdown;
         reason_ = StopReason::kShutdown;

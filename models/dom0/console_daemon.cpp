@@ -58,7 +58,8 @@ std::uint64_t ConsoleDaemon::drain(domid_t domid, const Client& client) {
   // More than a ring full is nonsense: xenconsoled takes nothing and resets its index.
   if (n <= kOutSize)
     for (std::uint32_t i = 0; i < n; ++i)
-      text.push_back(static_cast<char>(memory.read<std::uint8_t>(ring + offsetof(Ring, out) + ((cons + i) & (kOutSize - 1)))));
+      text.push_back(static_cast<char>(
+          memory.read<std::uint8_t>(ring + offsetof(Ring, out) + ((cons + i) & (kOutSize - 1)))));
   memory.write<std::uint32_t>(ring + offsetof(Ring, out_cons), prod);
   if (!text.empty()) {
     sink_(domid, text);
@@ -71,8 +72,8 @@ std::uint64_t ConsoleDaemon::drain(domid_t domid, const Client& client) {
   return text.size();
 }
 
-// As much as there is room for; the rest when the guest has taken some and says so. A guest whose indices are nonsense
-// gets nothing.
+// As much as there is room for; the rest when the guest has taken some and says so. A guest whose indices are
+// nonsense gets nothing.
 std::uint64_t ConsoleDaemon::type(domid_t domid, const Client& client) {
   ConsoleScript* script = script_of(domid, client);
   if (!script || script->input().empty()) return 0;

@@ -1,6 +1,6 @@
-// xenconsoled as a model program: takes what guests write to their console rings (public/io/console.h), hands it to
-// the run's console logs, and puts into the rings what is typed at the consoles (console_script.h), as far as there is
-// room. Ring content is the guest's: indices are read once and checked.
+// xenconsoled as a model program: takes what guests write to their console rings (public/io/console.h), hands it
+// to the run's console logs, and puts into the rings what is typed at the consoles (console_script.h), as far as
+// there is room. Ring content is the guest's: indices are read once and checked.
 #pragma once
 
 #include <functional>

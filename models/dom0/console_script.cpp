@@ -41,12 +41,14 @@ void describe(ConsoleStep& c, config::Visitor& v) {
   v(c.within, {"within", "ns", "of an expect: the longest to wait; default: as long as the run", "design"});
   v(c.send, {"send", "", "types this; \\n is the return key", "design"});
   v(c.wait, {"wait", "ns", "does nothing for so long", "design"});
-  v(c.xl, {"xl", "", "runs xl in dom0 (what follows \"xl\"), and waits until it has ended, with status 0", "design"});
+  v(c.xl,
+    {"xl", "", "runs xl in dom0 (what follows \"xl\"), and waits until it has ended, with status 0", "design"});
 }
 
 std::string wrong_with(const ConsoleStep& s) {
   const bool waits = s.expect || s.expect_line;
-  const int kinds = (s.expect ? 1 : 0) + (s.expect_line ? 1 : 0) + (s.send ? 1 : 0) + (s.wait ? 1 : 0) + (s.xl ? 1 : 0);
+  const int kinds =
+      (s.expect ? 1 : 0) + (s.expect_line ? 1 : 0) + (s.send ? 1 : 0) + (s.wait ? 1 : 0) + (s.xl ? 1 : 0);
   if (kinds != 1) return kinds == 0 ? "does nothing" : "does more than one thing";
   if (s.within && !waits) return "\"within\" is for a step that expects something";
   if ((s.expect && s.expect->empty()) || (s.expect_line && s.expect_line->empty())) return "expects nothing";
@@ -80,13 +82,15 @@ void ConsoleScript::connect(const ConsoleDaemon& daemon, std::uint16_t domid, Na
   daemon_ = &daemon;
   domid_ = domid;
   connected_ = true;
-  if (moved && state_ == State::kRunning && asked_) finish_step(now, to_string(current()) + ": the domain is here");
+  if (moved && state_ == State::kRunning && asked_)
+    finish_step(now, to_string(current()) + ": the domain is here");
 }
 
 void ConsoleScript::output(std::string_view bytes) {
   if (state_ != State::kRunning) return;
   const std::size_t before = screen_.size();
-  std::copy_if(bytes.begin(), bytes.end(), std::back_inserter(screen_), [](char c) { return c != '\r' && c != '\0'; });
+  std::copy_if(bytes.begin(), bytes.end(), std::back_inserter(screen_),
+               [](char c) { return c != '\r' && c != '\0'; });
   last_.append(screen_, before);
   if (last_.size() > kLast) last_.erase(0, last_.size() - kLast);
   if (screen_.size() > kScreen) {

@@ -1,12 +1,12 @@
 // Somebody at a domain's console, by a script: waits for output, types, runs xl in dom0. Each step begins when the
 // one in front is over, at dom0's simulated time; nothing else decides.
 //
-// The script belongs to the domain's name, not to an instance of it: it goes on with the next one after a reboot or
-// a restore, and at another host after a migration. What is on its screen stays; what it has typed and the domain
-// has not taken waits, as in a terminal.
+// The script belongs to the domain's name, not to an instance of it: it goes on with the next one after a reboot
+// or a restore, and at another host after a migration. What is on its screen stays; what it has typed and the
+// domain has not taken waits, as in a terminal.
 //
-// Output comes from a hostile guest: what is kept of it is limited, and a regular expression is applied to lines of
-// limited length.
+// Output comes from a hostile guest: what is kept of it is limited, and a regular expression is applied to lines
+// of limited length.
 #pragma once
 
 #include <cstdint>
@@ -101,10 +101,10 @@ class ConsoleScript {
   bool connected_ = false;
   State state_ = State::kRunning;
   std::size_t step_ = 0;
-  Nanoseconds began_ = 0;      // the step
-  bool begun_ = false;         // began_ is set
-  std::string screen_;         // output since the last match, without carriage returns
-  std::size_t looked_ = 0;     // up to there the current step has looked in vain
+  Nanoseconds began_ = 0;              // the step
+  bool begun_ = false;                 // began_ is set
+  std::string screen_;                 // output since the last match, without carriage returns
+  std::size_t looked_ = 0;             // up to there the current step has looked in vain
   std::optional<std::regex> pattern_;  // of the current step
   std::size_t typed_ = 0;
   bool asked_ = false;  // the current step's xl is under way

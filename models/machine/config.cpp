@@ -400,9 +400,10 @@ void refuse_shared_consoles(const CheckedScenario& c) {
   for (const CheckedHost& h : c.hosts)
     for (const dom0::DomainSpec& d : h.domains)
       if (const auto s = scripts.find(d.name); s != scripts.end() && s->second != h.name)
-        throw UserError(d.config.file,
-                        "a domain named \"" + d.name + "\" of host \"" + s->second + "\" has a script for its console",
-                        "give one of them another name");
+        throw UserError(
+            d.config.file,
+            "a domain named \"" + d.name + "\" of host \"" + s->second + "\" has a script for its console",
+            "give one of them another name");
 }
 
 }  // namespace

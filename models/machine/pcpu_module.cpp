@@ -10,6 +10,7 @@ PcpuModule::PcpuModule(sc_core::sc_module_name name, cpu::Pcpu& pcpu, const Cloc
                        HostState& host)
     : sc_module(name), bus("bus"), pcpu_(pcpu), clock_(clock), quantum_(quantum), host_(host) {
   pcpu.waker = this;
+  host.pcpus.push_back(this);
   SC_METHOD(activate);
   sensitive << event_;
   dont_initialize();
@@ -38,6 +39,19 @@ void PcpuModule::wake(unsigned, Cycles at) {
   if (!running_ && at < armed_) arm(std::max(at, pcpu_.core.now));
 }
 
+// At the second attempt everybody has come as far, but for the time that fetching the instruction takes: to be in
+// order there, too, nobody reads less than was read.
+std::optional<Cycles> PcpuModule::read_time(Cycles now) {
+  const bool waited = began_ == waited_ && pcpu_.core.instructions == retired_;
+  const auto behind = [&](const PcpuModule* m) { return m != this && m->armed_ < now; };
+  if (!waited && std::any_of(host_.pcpus.begin(), host_.pcpus.end(), behind)) {
+    waited_ = now;
+    return std::nullopt;
+  }
+  host_.time_read = std::max(host_.time_read, now);
+  return host_.time_read;
+}
+
 void PcpuModule::catch_up(Cycles at) {
   if (pcpu_.core.now < at) pcpu_.core.advance(at - pcpu_.core.now, cpu::CpiCategory::kIdle);
 }
@@ -54,6 +68,8 @@ void PcpuModule::activate() {
   try {
     cpu::Core& core = pcpu_.core;
     catch_up(armed_);
+    began_ = core.now;
+    retired_ = core.instructions;
     if (watch && !watch->now.empty())
       watch->halt(std::string(watch->now), nullptr);
     else if (watch && core.now >= watch->time)

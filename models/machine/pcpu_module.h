@@ -1,6 +1,10 @@
 // A pCPU on SystemC's time line: one SC_METHOD with temporal decoupling. Each activation lets the pCPU's software
 // run ahead by at most a quantum, and arms itself for where it got to; an idle pCPU is armed for its next
 // deadline, or not at all until a message wakes it. Nothing is kept on a stack between activations.
+//
+// Reading the time (RDTSC) is in order, whatever the quantum: who is ahead of others waits until they have come as
+// far. So no software finds that another processor's clock is behind its own, which real ones never show. A
+// processor alone waits for nobody.
 #pragma once
 
 #include <tlm_utils/simple_initiator_socket.h>
@@ -8,7 +12,9 @@
 
 #include <exception>
 #include <functional>
+#include <optional>
 #include <systemc>
+#include <vector>
 
 #include "models/cpu/pcpu.h"
 #include "models/machine/watch.h"
@@ -41,6 +47,8 @@ struct RunState {
   std::function<bool()> finished;  // asked after each activation; true: the run stops there
 };
 
+class PcpuModule;
+
 // What those of one host share.
 struct HostState {
   RunState* run = nullptr;
@@ -48,6 +56,8 @@ struct HostState {
   std::uint64_t instructions = 0;
   std::function<void()> heartbeat;  // called after each activation
   Watch* watch = nullptr;           // null: nobody looks
+  std::vector<const PcpuModule*> pcpus;
+  Cycles time_read = 0;  // the latest that any instruction has read
 };
 
 class PcpuModule final : public sc_core::sc_module, public cpu::PcpuWaker {
@@ -58,6 +68,7 @@ class PcpuModule final : public sc_core::sc_module, public cpu::PcpuWaker {
   PcpuModule(sc_core::sc_module_name name, cpu::Pcpu& pcpu, const Clock& clock, Cycles quantum, HostState& host);
 
   void wake(unsigned pcpu, Cycles at) override;
+  std::optional<Cycles> read_time(Cycles now) override;
   // Brings an idle pCPU's local time up to `at` (the end of the run).
   void catch_up(Cycles at);
   // The host's `until` has come nearer: no activation beyond it.
@@ -75,6 +86,10 @@ class PcpuModule final : public sc_core::sc_module, public cpu::PcpuWaker {
   sc_core::sc_event event_;
   Cycles armed_ = kNever;
   bool running_ = false;
+  // Of the activation in progress: its begin, and what the core had retired then.
+  Cycles began_ = 0;
+  std::uint64_t retired_ = 0;
+  Cycles waited_ = kNever;  // the last time at which an instruction wanted to read the time and had to wait
 };
 
 }  // namespace xensim::machine

@@ -24,7 +24,8 @@ bool any_script(std::span<Machine* const> hosts, bool (*is)(const dom0::ConsoleS
   return std::any_of(scripts.begin(), scripts.end(), [&](const auto& s) { return is(s.second); });
 }
 bool script_failed(std::span<Machine* const> hosts) {
-  return any_script(hosts, [](const dom0::ConsoleScript& s) { return s.state() == dom0::ConsoleScript::State::kFailed; });
+  return any_script(hosts,
+                    [](const dom0::ConsoleScript& s) { return s.state() == dom0::ConsoleScript::State::kFailed; });
 }
 bool script_busy(std::span<Machine* const> hosts) {
   return any_script(hosts, [](const dom0::ConsoleScript& s) { return s.busy(); });

@@ -190,6 +190,8 @@ Cycles Hypervisor::run(cpu::Pcpu& pcpu, Cycles until) {
         account_guest(c, v);
         if (on_happening) on_happening(Happening::kVmExit, v);
         handle_exit(c, v);
+      } else if (stop == cpu::StopReason::kWait) {
+        return pcpu.core.now;
       } else {
         expects(stop == cpu::StopReason::kBudget);
         if (pcpu.core.instructions >= pcpu.core.instruction_limit) return pcpu.core.now;

@@ -19,8 +19,8 @@
 #include "tools/xensim/log.h"
 #include "tools/xensim/options.h"
 #include "tools/xensim/report.h"
-#include "tools/xensim/xl_log.h"
 #include "tools/xensim/xenstore_socket.h"
+#include "tools/xensim/xl_log.h"
 
 namespace xensim::tool {
 
@@ -199,7 +199,8 @@ int run_command(std::span<const std::string> arguments) {
   for (AtomicFile* f : {&config_file, &host_file}) f->flush();
   for (const auto& h : outputs) h->commit();
   for (AtomicFile* f : {&config_file, &host_file}) f->commit();
-  for (const auto& [name, script] : *simulation.scripts) write_file(out + "/script-" + name + ".log", script_log(script));
+  for (const auto& [name, script] : *simulation.scripts)
+    write_file(out + "/script-" + name + ".log", script_log(script));
   if (!o.quiet) print_report(hosts, end, out, host.count());
   if (input_log) {
     input_log->flush();

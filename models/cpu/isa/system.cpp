@@ -44,18 +44,25 @@ void put_edx_eax(Core& core, std::uint64_t v) {
   core.st.gpr[kRdx] = v >> 32;
 }
 
+// Software compares what several processors have read: a later reader must not see less.
+Outcome read_tsc(Core& core) {
+  const auto time = core.environment.read_time(core.now);
+  if (!time) return Outcome::kWait;
+  put_edx_eax(core, core.tsc_at(*time));
+  return Outcome::kNext;
+}
+
 Outcome rdtsc(Core& core, const Op& op) {
   if (tsc_disabled(core)) return core.raise_gp(0);
   if (Outcome o = core.vmx.on_rdtsc(op, false); failed(o)) return o;
-  put_edx_eax(core, core.tsc());
-  return Outcome::kNext;
+  return read_tsc(core);
 }
 
 Outcome rdtscp(Core& core, const Op& op) {
   if (rdtscp_hidden(core)) return core.raise_ud();
   if (tsc_disabled(core)) return core.raise_gp(0);
   if (Outcome o = core.vmx.on_rdtsc(op, true); failed(o)) return o;
-  put_edx_eax(core, core.tsc());
+  if (Outcome o = read_tsc(core); failed(o)) return o;
   core.st.gpr[kRcx] = static_cast<std::uint32_t>(core.st.msr.tsc_aux);
   return Outcome::kNext;
 }

@@ -80,7 +80,8 @@ bool Hypervisor::emulate_instruction(PcpuState& c, Vcpu& v, std::uint64_t first_
     emulated_.clear();
     if (!entered) break;
     v.vmcs_launched = true;
-    if (stop == cpu::StopReason::kBudget) {
+    // kWait: another vCPU has put an instruction there that is none to emulate; the guest executes it itself.
+    if (stop == cpu::StopReason::kBudget || stop == cpu::StopReason::kWait) {
       core.vm_exit = {};
       core.vmx.exit(cpu::ExitReason::kMonitorTrapFlag, 0);
       core.vmx.commit_exit(false);

@@ -85,8 +85,9 @@ TEST_CASE("an expect fails at its time and not before, with what it waited for a
   CHECK(s.state() == State::kRunning);
   s.advance(115);
   REQUIRE(s.state() == State::kFailed);
-  CHECK(s.failure() == "s.json: /domains/0/console/1: expect \"login:\" within 10ns: it did not come (at 0 ms); "
-                       "the console's last output: \"panic\\n\"");
+  CHECK(s.failure() ==
+        "s.json: /domains/0/console/1: expect \"login:\" within 10ns: it did not come (at 0 ms); "
+        "the console's last output: \"panic\\n\"");
 }
 
 TEST_CASE("what comes at the last moment is in time") {
@@ -137,8 +138,9 @@ TEST_CASE("xl is asked for once, and its status decides") {
 TEST_CASE("a run that ends first fails a script that is not through") {
   ConsoleScript s = script({expect_text("x")});
   s.end(1'000'000);
-  CHECK(s.failure() == "s.json: /domains/0/console/0: expect \"x\": the run ended first (at 1 ms); the console's "
-                       "last output: none");
+  CHECK(s.failure() ==
+        "s.json: /domains/0/console/0: expect \"x\": the run ended first (at 1 ms); the console's "
+        "last output: none");
   ConsoleScript done = script({});
   done.end(1);
   CHECK(done.state() == State::kDone);
