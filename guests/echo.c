@@ -1,6 +1,6 @@
-/* echo: reads its console. Echoes what comes, as a terminal does, and says of each line how long it is and what its
- * bytes add up to. Commands: "slow", from which on it takes a byte at a time and waits before each; "scramble", which
- * breaks the indices of the ring for a while, as a hostile guest may; "reboot"; "quit". */
+/* echo: reads its console. Echoes what comes, as a terminal does, and says of each line how long it is and what
+ * its bytes add up to. Commands: "slow", from which on it takes a byte at a time and waits before each;
+ * "scramble", which breaks the indices of the ring for a while, as a hostile guest may; "reboot"; "quit". */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -21,7 +21,8 @@ static void wait_ms(uint64_t ms) {
   while (system_time() < end) sched_op(SCHEDOP_yield, NULL);
 }
 
-/* While the indices promise more than the ring holds, the daemon must give nothing, and its own index must stay. */
+/* While the indices promise more than the ring holds, the daemon must give nothing, and its own index must stay.
+ */
 static void scramble(void) {
   static const uint32_t distances[] = {1025, 0x80000000u, 0xffffffffu};
   for (unsigned i = 0; i < sizeof distances / sizeof *distances; ++i) {

@@ -20,8 +20,8 @@ void console_flush(void);
 /* Takes one character; waits for it. */
 char console_get(void);
 
-/* Moves the guest's index of the input by so much, to where it has no business, and gives what it was; puts that back
- * and gives how far the daemon's index has moved meanwhile. Nothing may be read in between. */
+/* Moves the guest's index of the input by so much, to where it has no business, and gives what it was; puts that
+ * back and gives how far the daemon's index has moved meanwhile. Nothing may be read in between. */
 uint32_t console_skew(uint32_t distance);
 uint32_t console_unskew(uint32_t taken);
 
