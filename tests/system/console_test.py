@@ -87,7 +87,7 @@ class Console(XensimTest):
 
     def test_a_script_may_be_a_file(self):
         self.write("consoles/c.json", '[ { "expect": "> " }, // then\n  { "send": "quit\\n" } ]')
-        self.session("consoles/c.json")
+        self.session("consoles/c.json", out="good")
         self.write("consoles/c.json", '[ { "expect": "> " }, { "send": "" } ]')
         self.refuse("consoles/c.json", "consoles/c.json: /1: types nothing")
 
