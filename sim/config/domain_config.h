@@ -37,7 +37,6 @@ struct DomainConfig {
   std::string kernel;   // path that exists when it was given; empty: none given
   std::string ramdisk;  // likewise
   std::string cmdline;  // cmdline, or "root=" root and extra, as xl puts them together
-  std::string firmware_override;
 
   std::uint64_t memory_mib = 0;  // memory; must be given
   std::uint64_t maxmem_mib = 0;  // not below memory; its default is memory
@@ -68,6 +67,12 @@ struct DomainConfig {
   // A device model in a domain of its own, NAME-dm.
   bool device_model_stubdomain = false;
   std::uint64_t stubdomain_memory_mib = 0;  // 0: xl's default for the stub domain
+
+  // HVM guests.
+  std::string firmware_override;       // path that exists when it was given
+  std::uint64_t video_memory_mib = 0;  // of memory
+  bool apic = true, hpet = true;
+  std::vector<std::string> viridian;  // groups of enlightenments, as xl names them, in its order
 
   bool nomigrate = false;
   bool nested_hvm = false;

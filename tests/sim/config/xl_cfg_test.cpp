@@ -95,6 +95,37 @@ TEST_CASE("What is wrong in a domain file is said with file, line and mend") {
       Catch::Contains("e.cfg: no name is given") && Catch::Contains("e.cfg: no memory is given"));
 }
 
+DomainConfig hvm(const std::string& more) { return domain("name='d'\ntype='hvm'\nmemory=64\n" + more); }
+
+TEST_CASE("An HVM guest has firmware, a video card's memory, and viridian's groups by name") {
+  const DomainConfig d = hvm("firmware_override='vmlinux'\nviridian=1\nnestedhvm=1\n");
+  CHECK(d.type == DomainType::kHvm);
+  CHECK(d.firmware_override == folder().path("vmlinux"));
+  CHECK(d.video_memory_mib == 8);
+  CHECK(d.nested_hvm);
+  CHECK(d.viridian == std::vector<std::string>{"base", "freq", "time_ref_count", "apic_assist", "crash_ctl",
+                                               "no_vp_limit", "cpu_hotplug"});
+  CHECK(d.warnings.empty());
+  CHECK(hvm("firmware_override='vmlinux'\nvga='none'\n").video_memory_mib == 0);
+  CHECK(hvm("firmware_override='vmlinux'\nstdvga=1\n").video_memory_mib == 16);
+  CHECK(hvm("firmware_override='vmlinux'\nviridian=['base','stimer']\n").viridian ==
+        std::vector<std::string>{"base", "stimer"});
+  CHECK(hvm("firmware_override='vmlinux'\nviridian=['all','!stimer']\n").viridian.size() == 12);
+}
+
+TEST_CASE("What an HVM guest's domain file lacks or has too much is said") {
+  CHECK_THROWS_WITH(hvm(""), Catch::Contains("without firmware_override"));
+  CHECK_THROWS_WITH(hvm("firmware_override='none'\n"), Catch::Contains("no such file"));
+  CHECK_THROWS_WITH(hvm("firmware_override='vmlinux'\ncmdline='x'\n"),
+                    Catch::Contains("direct boot parameters specified but kernel missing"));
+  CHECK_THROWS_WITH(hvm("firmware_override='vmlinux'\nviridian=['stimer']\n"),
+                    Catch::Contains("\"base\" is missing"));
+  CHECK_THROWS_WITH(hvm("firmware_override='vmlinux'\nviridian=['base','stimers']\n"),
+                    Catch::Contains("unknown viridian enlightenment \"stimers\""));
+  CHECK_THROWS_WITH(hvm("firmware_override='vmlinux'\nvideoram=4\n"), Catch::Contains("at least 8"));
+  CHECK(hvm("firmware_override='vmlinux'\nhap=0\n").warnings.size() == 1);
+}
+
 TEST_CASE("CPU lists are xl's") {
   using List = std::vector<unsigned>;
   CHECK(expand_cpus("0-3,^1", 8, "") == List{0, 2, 3});
