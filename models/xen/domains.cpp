@@ -5,6 +5,7 @@
 
 #include "models/xen/event/two_level.h"
 #include "models/xen/grant/operations.h"
+#include "models/xen/hvm/platform.h"
 #include "models/xen/hypercall/control_call.h"
 #include "models/xen/hypervisor.h"
 #include "models/xen/mm/allocation.h"
@@ -32,6 +33,9 @@ std::string_view name_of(ShutdownReason r) {
   }
   return "unknown";
 }
+
+Domain::Domain(domid_t domain_id, DomainKind k) : domid(domain_id), kind(k) {}
+Domain::~Domain() = default;
 
 Domain* Hypervisor::find_domain(domid_t domid) {
   const auto it = domains.find(domid);
@@ -61,6 +65,8 @@ Domain& Hypervisor::create_domain(domid_t domid, DomainKind kind, const DomainPa
   d.name = parameters.name;
   d.role.control = d.role.hardware = domid == 0;
   d.scheduling = parameters.scheduling;
+  d.emulation_flags = parameters.emulation_flags;
+  d.nested_virt = parameters.nested_virt;
   d.max_pages = parameters.max_pages;
   d.created_at = now();
   d.pause_count = d.controller_pause_count = 1;
@@ -83,6 +89,11 @@ Domain& Hypervisor::create_domain(domid_t domid, DomainKind kind, const DomainPa
     d.msr_bitmap = allocate_xen_page(d);
     memory.fill(address_of(d.msr_bitmap), 0xff, kPageSize);
     d.cpuid = guest_policy(d);
+    if (d.emulation_flags & XEN_X86_EMU_IOAPIC) {
+      d.platform = std::make_unique<hvm::Platform>(*this, d);
+      d.interrupt_lines = d.platform.get();
+      d.hvm_params[HVM_PARAM_HPET_ENABLED] = 1;
+    }
   }
   policy->set_domain(domid, d.scheduling, ns(now()));
   tracer.name_domain(domid, d.name);
@@ -177,8 +188,11 @@ namespace {
 
 void stop_timers(Hypervisor& hv, Domain& d) {
   for (TimerId& w : d.watchdogs) hv.remove_timer(w);
-  for (auto& v : d.vcpus)
+  if (d.platform) d.platform->stop();
+  for (auto& v : d.vcpus) {
+    hvm::stop_synthetic_timers(hv, *v);
     for (TimerId* t : {&v->singleshot, &v->periodic, &v->poll, &v->apic_timer}) hv.remove_timer(*t);
+  }
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "models/xen/hvm/platform.h"
 #include "models/xen/mm/ept_sync.h"
 #include "models/xen/mm/sharing.h"
 #include "sim/base/error.h"
@@ -263,8 +264,9 @@ void Hypervisor::program_timer(PcpuState& c) {
 }
 
 void Hypervisor::fire(PcpuState& c, const TimerEntry& e) {
-  const bool of_vcpu =
-      e.action != TimerAction::kSchedule && e.action != TimerAction::kPolicy && e.action != TimerAction::kWatchdog;
+  const bool of_vcpu = e.action != TimerAction::kSchedule && e.action != TimerAction::kPolicy &&
+                       e.action != TimerAction::kWatchdog && e.action != TimerAction::kPlatform &&
+                       e.action != TimerAction::kViridian;
   Vcpu* v = of_vcpu ? vcpu_of(static_cast<sched::UnitId>(e.data)) : nullptr;
   expects(!of_vcpu || v);
   switch (e.action) {
@@ -313,6 +315,14 @@ void Hypervisor::fire(PcpuState& c, const TimerEntry& e) {
       shutdown_domain(*d, ShutdownReason::kWatchdog);
       break;
     }
+    case TimerAction::kPlatform:
+      if (Domain* d = find_domain(static_cast<domid_t>(e.data >> 8)); d && d->platform)
+        d->platform->timer_fired(e.data & 0xff);
+      break;
+    case TimerAction::kViridian:
+      if (Domain* d = find_domain(static_cast<domid_t>(e.data >> 16)))
+        hvm::synthetic_timer_fired(*this, *d->vcpus[e.data >> 8 & 0xff], e.data & 0xff);
+      break;
     case TimerAction::kModel:
       v->model->timer = {};
       vcpu_unblock(*v);

@@ -110,6 +110,8 @@ struct DomainParametersForCreate {
   std::uint64_t ram_pages = 0;  // that its physmap has room for, by which its paging pool is sized; 0: max_pages
   std::uint32_t max_evtchn_port = 1023;
   grant::Limits grants;
+  std::uint32_t emulation_flags = XEN_X86_EMU_LAPIC;  // the devices that Xen emulates; those of PVH
+  bool nested_virt = false;
 };
 
 class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {

@@ -10,6 +10,8 @@
 #pragma GCC diagnostic ignored "-Wpedantic"
 #include <xen/xen.h>
 
+#include <xen/arch-x86/xen.h>
+
 #include <xen/arch-x86/cpuid.h>
 #include <xen/arch-x86/hvm/start_info.h>
 #include <xen/elfnote.h>

@@ -19,6 +19,8 @@ enum class TimerAction : std::uint8_t {
   kPolicy,      // Tickler::set_timer; data: token
   kModel,       // a model program's deadline; data: vCPU
   kWatchdog,    // SCHEDOP_watchdog; data: domid << 8 | index
+  kPlatform,    // a device that Xen emulates; data: domid << 8 | its timer
+  kViridian,    // a synthetic timer; data: domid << 16 | vCPU << 8 | its number
 };
 
 // Names a pending timer: where it is queued. number 0: none.

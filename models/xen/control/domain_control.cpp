@@ -146,7 +146,7 @@ xen_domctl_getdomaininfo domain_info(const Hypervisor& hv, const Domain& d) {
   if (d.role.xenstore) i.flags |= XEN_DOMINF_xs_domain;
   if (d.kind == DomainKind::kPvh) {
     i.flags |= XEN_DOMINF_hvm_guest | XEN_DOMINF_hap;
-    i.arch_config.emulation_flags = XEN_X86_EMU_LAPIC;
+    i.arch_config.emulation_flags = d.emulation_flags;
   }
   i.gpaddr_bits = static_cast<std::uint8_t>(hv.pcpus.front().pcpu->core.config.physical_bits);
   if (d.shutdown) {

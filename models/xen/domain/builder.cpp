@@ -38,7 +38,7 @@ BuildPlan plan_pvh(const BuildRequest& r) {
   plan.pages = ram >> kPageShift;
   plan.target_pages = r.memory_mib << 20 >> kPageShift;
   plan.max_pages = plan.target_pages + kSlackPages;
-  plan.entry = image.phys32_entry;
+  plan.entry = image.entry;
   for (const ElfSegment& s : image.segments)
     plan.ranges.push_back({s.physical, r.kernel, s.file_offset, s.file_size, s.memory_size});
 
@@ -126,17 +126,25 @@ std::vector<Extent> extents_of(const BuildPlan& plan, bool use_1gb, bool use_2mb
       from += std::uint64_t{1} << order;
     }
   };
-  fill(0, plan.low_memory_end >> kPageShift);
+  if (plan.hole_end != 0) {
+    // In pages below the hole, as libxenguest does.
+    for (std::uint64_t gfn = 0; gfn < plan.hole_start; ++gfn) out.push_back({gfn, 0, plan.on_demand()});
+    fill(plan.hole_end, plan.low_memory_end >> kPageShift);
+  } else {
+    fill(0, plan.low_memory_end >> kPageShift);
+  }
   if (plan.high_memory_end != 0) fill(kFourGib >> kPageShift, plan.high_memory_end >> kPageShift);
   for (std::uint64_t i = 0; i < kSpecialPages; ++i) out.push_back({kSpecialPagesBase + i, 0, false});
+  for (std::uint64_t i = 0; i < plan.ioreq_server_pages; ++i) out.push_back({kIoreqServerPagesBase + i, 0, false});
   for (std::uint64_t i = 0; i < plan.acpi_pages; ++i) out.push_back({(kAcpiInfo >> kPageShift) + i, 0, false});
   return out;
 }
 
 long reserve_memory(Hypervisor& hv, Domain& d, const BuildPlan& plan) {
+  const std::uint64_t populated = plan.target_pages - (plan.hole_end - plan.hole_start);
   if (hv.frames.claim_of(d.domid) == 0 && hv.frames.totals(d.domid).pages == 0)
-    if (const long r = claim_pages(hv, d, plan.target_pages)) return r;
-  return plan.on_demand() ? pod::set_target(hv, d, plan.target_pages) : 0;
+    if (const long r = claim_pages(hv, d, populated)) return r;
+  return plan.on_demand() ? pod::set_target(hv, d, populated) : 0;
 }
 
 bool place_extent(Hypervisor& hv, Domain& d, const Extent& e) {
@@ -146,7 +154,7 @@ bool place_extent(Hypervisor& hv, Domain& d, const Extent& e) {
   return hv.populate(d, Gfn(e.gfn), e.order);
 }
 
-void fill_pvh(Hypervisor& hv, Domain& d, const BuildPlan& plan) {
+void fill_memory(Hypervisor& hv, Domain& d, const BuildPlan& plan) {
   claim_pages(hv, d, 0);
   for (const LoadedRange& range : plan.ranges) {
     std::uint64_t done = 0;
@@ -178,6 +186,10 @@ void fill_pvh(Hypervisor& hv, Domain& d, const BuildPlan& plan) {
   d.hvm_params[HVM_PARAM_MONITOR_RING_PFN] = special_gfn(1);
   d.hvm_params[HVM_PARAM_SHARING_RING_PFN] = special_gfn(2);
   d.hvm_params[HVM_PARAM_TRIPLE_FAULT_REASON] = SHUTDOWN_reboot;
+  if (plan.ioreq_server_pages != 0) {
+    d.hvm_params[HVM_PARAM_IOREQ_SERVER_PFN] = kIoreqServerPagesBase;
+    d.hvm_params[HVM_PARAM_NR_IOREQ_SERVER_PAGES] = plan.ioreq_server_pages;
+  }
   // The vLAPIC's page is emulated: it has its tables from the start, so that a full paging pool does not matter.
   expects(d.p2m->set(Gfn(0xfee00), kNoMfn, 0, P2mType::kMmioDm));
 

@@ -14,6 +14,7 @@
 #include "models/xen/event/event_channel.h"
 #include "models/xen/event/upcall.h"
 #include "models/xen/grant/table.h"
+#include "models/xen/hvm/viridian.h"
 #include "models/xen/mm/log_dirty.h"
 #include "models/xen/mm/p2m.h"
 #include "models/xen/mm/pod.h"
@@ -23,6 +24,10 @@
 #include "models/xen/xsm/role.h"
 
 namespace xensim::xen {
+
+namespace hvm {
+class Platform;
+}
 
 enum class DomainKind : std::uint8_t { kPvh, kModel };
 
@@ -55,7 +60,8 @@ struct MmStats {
 };
 
 struct Domain {
-  Domain(domid_t domain_id, DomainKind k) : domid(domain_id), kind(k) {}
+  Domain(domid_t domain_id, DomainKind k);
+  ~Domain();
 
   const domid_t domid;
   const DomainKind kind;
@@ -85,6 +91,8 @@ struct Domain {
   std::vector<Mfn> xen_pages;  // that Xen keeps for the domain: shared_info, VMCSs, bitmaps
 
   // Guest policy.
+  std::uint32_t emulation_flags = 0;  // XEN_X86_EMU_*; all of them: an HVM guest
+  bool nested_virt = false;           // VMX is offered to it
   cpu::CpuidPolicy cpuid;
   std::array<std::uint64_t, HVM_NR_PARAMS> hvm_params{};
   bool guest_64bit = true;  // layout of shared_info, latched as HVM guests do
@@ -92,6 +100,8 @@ struct Domain {
   // Events.
   EventChannels events;
   event::CallbackVia callback;
+  std::unique_ptr<hvm::Platform> platform;  // of an HVM guest: the devices that Xen emulates
+  hvm::ViridianDomain viridian;
   event::InterruptLines* interrupt_lines = nullptr;  // of its IOAPIC and PIC; nullptr: it has none
 
   // Grants: its table, and what it has mapped of others'.

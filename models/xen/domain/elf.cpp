@@ -65,7 +65,7 @@ void read_notes(const Reader& in, std::uint64_t offset, std::uint64_t size, ElfI
                 "4 and 8 are valid");
       };
       if (type == XEN_ELFNOTE_PHYS32_ENTRY) {
-        image.phys32_entry = value();
+        image.entry = value();
         found = true;
       } else if (type == XEN_ELFNOTE_GUEST_OS) {
         const auto* text = reinterpret_cast<const char*>(in.file().data() + desc);
@@ -81,7 +81,7 @@ void read_notes(const Reader& in, std::uint64_t offset, std::uint64_t size, ElfI
 }
 
 template <class Header, class Program, class Section>
-void read_class(const Reader& in, ElfImage& image) {
+void read_class(const Reader& in, ElfUse use, ElfImage& image) {
   const auto h = in.at<Header>(0, "the ELF header");
   if (h.e_type != ET_EXEC && h.e_type != ET_DYN)
     in.fail("not an executable (ELF type " + std::to_string(h.e_type) + ")", "link the kernel statically");
@@ -126,19 +126,25 @@ void read_class(const Reader& in, ElfImage& image) {
       if (s.sh_type == SHT_NOTE && in.inside(s.sh_offset, s.sh_size))
         read_notes(in, s.sh_offset, s.sh_size, image, note);
     }
-  if (!note)
-    in.fail("no Xen PHYS32_ENTRY note: not a PVH kernel",
-            "link in an ELF note of owner \"Xen\" and type 18 with the 32-bit entry point");
-  if (image.phys32_entry >> 32) in.fail("PHYS32_ENTRY " + hex(image.phys32_entry) + " is above 4 GiB");
+  const std::string which = note ? "PHYS32_ENTRY " : "the entry point ";
+  if (!note) {
+    if (use == ElfUse::kKernel)
+      in.fail("no Xen PHYS32_ENTRY note: not a PVH kernel",
+              "link in an ELF note of owner \"Xen\" and type 18 with the 32-bit entry point");
+    if (in.file()[EI_CLASS] != ELFCLASS32)
+      in.fail("a 64-bit image without a Xen PHYS32_ENTRY note: no firmware", "link it as a 32-bit ELF file");
+    image.entry = h.e_entry;
+  }
+  if (image.entry >> 32) in.fail(which + hex(image.entry) + " is above 4 GiB");
   const bool inside = std::any_of(image.segments.begin(), image.segments.end(), [&](const ElfSegment& s) {
-    return image.phys32_entry >= s.physical && image.phys32_entry - s.physical < s.memory_size;
+    return image.entry >= s.physical && image.entry - s.physical < s.memory_size;
   });
-  if (!inside) in.fail("PHYS32_ENTRY " + hex(image.phys32_entry) + " lies in no segment");
+  if (!inside) in.fail(which + hex(image.entry) + " lies in no segment");
 }
 
 }  // namespace
 
-ElfImage read_elf(const std::string& name, std::span<const std::uint8_t> file) {
+ElfImage read_elf(const std::string& name, std::span<const std::uint8_t> file, ElfUse use) {
   const Reader in(name, file);
   if (file.size() < EI_NIDENT || std::memcmp(file.data(), ELFMAG, SELFMAG) != 0) {
     if (file.size() < EI_NIDENT) in.fail("a file of " + std::to_string(file.size()) + " bytes is no kernel image");
@@ -147,9 +153,9 @@ ElfImage read_elf(const std::string& name, std::span<const std::uint8_t> file) {
   if (file[EI_DATA] != ELFDATA2LSB) in.fail("not a little-endian ELF file");
   ElfImage image;
   if (file[EI_CLASS] == ELFCLASS64)
-    read_class<Elf64_Ehdr, Elf64_Phdr, Elf64_Shdr>(in, image);
+    read_class<Elf64_Ehdr, Elf64_Phdr, Elf64_Shdr>(in, use, image);
   else if (file[EI_CLASS] == ELFCLASS32)
-    read_class<Elf32_Ehdr, Elf32_Phdr, Elf32_Shdr>(in, image);
+    read_class<Elf32_Ehdr, Elf32_Phdr, Elf32_Shdr>(in, use, image);
   else
     in.fail("ELF class " + std::to_string(file[EI_CLASS]) + " is neither 32-bit nor 64-bit");
   return image;

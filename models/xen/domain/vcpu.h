@@ -16,6 +16,8 @@
 #include "models/cpu/outcome.h"
 #include "models/cpu/timing/cpi_stack.h"
 #include "models/xen/domain/model_program.h"
+#include "models/xen/hvm/nested_vmx.h"
+#include "models/xen/hvm/viridian.h"
 #include "models/xen/public.h"
 #include "models/xen/sched/policy.h"
 #include "models/xen/timer.h"
@@ -75,7 +77,7 @@ class VlapicBus final : public cpu::ApicBus {
  public:
   VlapicBus(Hypervisor& hypervisor, Vcpu& vcpu) : hypervisor_(hypervisor), vcpu_(vcpu) {}
   void send_ipi(std::uint32_t from_apic_id, const cpu::IpiMessage& message) override;
-  void eoi_broadcast(std::uint8_t) override {}
+  void eoi_broadcast(std::uint8_t vector) override;
 
  private:
   Hypervisor& hypervisor_;
@@ -146,6 +148,8 @@ struct Vcpu {
   // A #GP, #UD, … that a handler wants injected at the next entry.
   std::optional<cpu::Event> inject;
   bool nmi_pending = false;
+  hvm::NestedVmx nested_vmx;
+  hvm::ViridianVcpu viridian;
   bool waiting_for_sipi = false;
   bool in_multicall = false;
   domid_t holds_still = DOMID_INVALID;  // the domain that its domctl, not over yet, has paused

@@ -15,7 +15,7 @@ constexpr unsigned kMostVcpus = 128;  // HVM_MAX_VCPUS
 constexpr std::uint64_t kPagesPerStretch = 512;
 
 // sanitise_domain_config, arch_sanitise_domain_config and what domain_create finds out: this Xen has neither PV
-// guests, nor shadow paging, IOMMU, nested virtualisation, vPMU and vmtrace.
+// guests, nor shadow paging, IOMMU, vPMU and vmtrace.
 long check_creation(const Hypervisor& hv, const xen_domctl_createdomain& c) {
   constexpr std::uint32_t kKnown = XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap | XEN_DOMCTL_CDF_s3_integrity |
                                    XEN_DOMCTL_CDF_oos_off | XEN_DOMCTL_CDF_xs_domain | XEN_DOMCTL_CDF_iommu |
@@ -28,8 +28,10 @@ long check_creation(const Hypervisor& hv, const xen_domctl_createdomain& c) {
   if (c.flags & XEN_DOMCTL_CDF_nested_virt && !hap) return -kEinval;
   if (c.arch.misc_flags & ~std::uint32_t{XEN_X86_MSR_RELAXED}) return -kEinval;
   if (c.arch.emulation_flags & ~std::uint32_t{XEN_X86_EMU_ALL}) return -kEinval;
-  if (c.arch.emulation_flags != XEN_X86_EMU_LAPIC) return -kEopnotsupp;  // a PVH guest has no other device
-  if (!hap || c.flags & XEN_DOMCTL_CDF_nested_virt) return -kEopnotsupp;
+  // The devices of PVH guests, or those of HVM guests.
+  constexpr std::uint32_t kHvmDevices = XEN_X86_EMU_ALL & ~XEN_X86_EMU_VPCI;
+  if (c.arch.emulation_flags != XEN_X86_EMU_LAPIC && c.arch.emulation_flags != kHvmDevices) return -kEopnotsupp;
+  if (!hap) return -kEopnotsupp;
   const unsigned version = c.grant_opts & XEN_DOMCTL_GRANT_version_mask;
   const grant::Config& most = hv.config.grants;
   if (version == 0 || version > most.max_version) return -kEinval;
@@ -39,7 +41,7 @@ long check_creation(const Hypervisor& hv, const xen_domctl_createdomain& c) {
   return c.cpupool_id == 0 ? 0 : -kEsrch;
 }
 
-// A PVH domain without memory, paused. Its vCPUs come with it, and are seen from XEN_DOMCTL_max_vcpus on.
+// A PVH or HVM domain without memory, paused. Its vCPUs come with it, and are seen from XEN_DOMCTL_max_vcpus on.
 long create(ControlCall& c, xen_domctl& op) {
   const xen_domctl_createdomain& from = op.u.createdomain;
   domid_t domid = op.domain;
@@ -59,6 +61,8 @@ long create(ControlCall& c, xen_domctl& op) {
   parameters.grants.max_maptrack_frames =
       from.max_maptrack_frames < 0 ? most.max_maptrack_frames : static_cast<unsigned>(from.max_maptrack_frames);
   parameters.grants.max_version = from.grant_opts & XEN_DOMCTL_GRANT_version_mask;
+  parameters.emulation_flags = from.arch.emulation_flags;
+  parameters.nested_virt = from.flags & XEN_DOMCTL_CDF_nested_virt;
   // Its pages of Xen's: paging pool, VMCSs, shared info, grants.
   const std::uint64_t need = paging_pages(parameters.max_vcpus, 0) + 2 * parameters.max_vcpus + 64;
   if (c.hv.heap.free_pages() < need + c.hv.frames.claimed()) return -kEnomem;

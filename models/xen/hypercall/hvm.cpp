@@ -1,5 +1,6 @@
 // __HYPERVISOR_hvm_op: parameters, upcall vectors. Which parameters a guest may read and write follows
 // hvm_allow_get_param and hvm_allow_set_param of Xen 4.17.
+#include "models/xen/hvm/platform.h"
 #include "models/xen/hypercall/arguments.h"
 #include "models/xen/hypervisor.h"
 #include "models/xen/xsm/xsm.h"
@@ -85,7 +86,10 @@ long Hypervisor::set_hvm_param(Vcpu& v, Domain& d, std::uint32_t index, std::uin
       if (old != 0 && value != old) return -kEexist;
       break;
     case HVM_PARAM_ACPI_IOPORTS_LOCATION:
-      return -kEnodev;  // PVH has no PM timer
+      if (!d.platform) return -kEnodev;  // PVH has no PM timer
+      if (value > 1) return -kEinval;
+      d.platform->move_acpi_ports(value == 1);
+      break;
     case HVM_PARAM_X87_FIP_WIDTH:
       if (value != 0 && value != 4 && value != 8) return -kEinval;
       break;

@@ -1,7 +1,9 @@
 // What Xen does on each VM exit. Exit by exit the behaviour of vmx_vmexit_handler (Xen 4.17): instructions are
 // emulated against the guest's state, which the core still holds where the VMCS does not cover it.
+#include "models/xen/hvm/platform.h"
 #include "models/xen/hypervisor.h"
 #include "models/xen/mm/nested_page_fault.h"
+#include "models/xen/vmexit/task_switch.h"
 
 namespace xensim::xen {
 
@@ -116,8 +118,6 @@ void Hypervisor::handle_exit(PcpuState& c, Vcpu& v) {
     case R::kRdpmc:
       inject_exception(v, cpu::kGp, 0);
       break;
-    case R::kMonitor:
-    case R::kMwait:
     case R::kVmclear:
     case R::kVmlaunch:
     case R::kVmptrld:
@@ -129,6 +129,10 @@ void Hypervisor::handle_exit(PcpuState& c, Vcpu& v) {
     case R::kVmxon:
     case R::kInvept:
     case R::kInvvpid:
+      hvm::handle_vmx_instruction(*this, v, reason);
+      break;
+    case R::kMonitor:
+    case R::kMwait:
     case R::kVmfunc:
       inject_exception(v, cpu::kUd);
       break;
@@ -145,7 +149,7 @@ void Hypervisor::handle_exit(PcpuState& c, Vcpu& v) {
       crash_domain(v.domain, "EPT misconfiguration at guest-physical address " + std::to_string(x.guest_physical));
       break;
     case R::kTaskSwitch:
-      crash_domain(v.domain, "hardware task switch: not supported for guests");
+      exit_task_switch(*this, v);
       break;
     default:
       crash_domain(v.domain, "unexpected VM exit reason " + std::to_string(x.reason & 0xffff));
@@ -159,8 +163,14 @@ void Hypervisor::exit_cpuid(PcpuState& c, Vcpu& v) {
   const auto leaf = static_cast<std::uint32_t>(core.st.gpr[cpu::kRax]);
   const auto subleaf = static_cast<std::uint32_t>(core.st.gpr[cpu::kRcx]);
   cpu::CpuidRegisters r;
-  if (leaf >= 0x40000000 && leaf < 0x40000100) {
-    r = xen_cpuid_leaf(v, leaf - 0x40000000, subleaf);
+  // Xen's leaves are above viridian's, where that is offered.
+  const bool viridian = hvm::viridian_enabled(v.domain);
+  const std::uint32_t xen_base = viridian ? 0x40000100 : 0x40000000;
+  if (leaf >= xen_base && leaf < xen_base + 0x100) {
+    r = xen_cpuid_leaf(v, leaf - xen_base, subleaf);
+    if (leaf == xen_base) r.eax += xen_base - 0x40000000;
+  } else if (viridian && leaf >= 0x40000000 && leaf < 0x40000100) {
+    r = hvm::viridian_leaf(v.domain, leaf);
   } else {
     r = v.domain.cpuid.query(leaf, subleaf);
     if (leaf == 1) {
@@ -188,7 +198,8 @@ cpu::CpuidRegisters Hypervisor::xen_cpuid_leaf(const Vcpu& v, std::uint32_t leaf
     case 1:
       return {4u << 16 | 17, 0, 0, 0};
     case 2:
-      return {1, 0x40000000, 0, 0};
+      // The MSR of the hypercall page.
+      return {1, hvm::viridian_enabled(v.domain) ? 0x40000200u : 0x40000000u, 0, 0};
     case 3: {
       if (subleaf == 0) return {1u << 1 | 1u << 2, 0, static_cast<std::uint32_t>(tsc_hz / 1000), 0};
       if (subleaf == 2) return {static_cast<std::uint32_t>(tsc_hz / 1000), 0, 0, 0};
@@ -203,13 +214,13 @@ cpu::CpuidRegisters Hypervisor::xen_cpuid_leaf(const Vcpu& v, std::uint32_t leaf
   }
 }
 
-cpu::CpuidPolicy Hypervisor::guest_policy(const Domain&) const {
-  // From the processor's policy, what Xen 4.17 hides from a PVH guest by default: VMX, MONITOR, thermal and
-  // performance leaves, TSC deadline stays (vLAPIC has it); shows the hypervisor bit.
+cpu::CpuidPolicy Hypervisor::guest_policy(const Domain& d) const {
+  // From the processor's policy, what Xen 4.17 hides from a guest by default: VMX (unless it is to have it),
+  // MONITOR, thermal and performance leaves, TSC deadline stays (vLAPIC has it); shows the hypervisor bit.
   cpu::CpuidPolicy policy = pcpus.front().pcpu->core.cpuid;
   cpu::CpuidRegisters r = policy.query(1, 0);
   r.ecx |= 1u << 31;
-  r.ecx &= ~(1u << 5 | 1u << 3);
+  r.ecx &= ~((d.nested_virt ? 0 : 1u << 5) | 1u << 3);
   policy.set(1, 0, r);
   for (const std::uint32_t leaf : {5u, 6u, 9u, 0xau}) policy.set(leaf, 0, {});
   cpu::CpuidRegisters first = policy.query(0, 0);
@@ -259,12 +270,15 @@ void Hypervisor::exit_io(PcpuState& c, Vcpu& v) {
   advance_rip(c);
 }
 
-// A PVH guest has no devices: ports float, but for Xen's debug console.
-std::uint32_t Hypervisor::port_read(Vcpu&, std::uint16_t port, unsigned) {
-  return port == 0xe9 ? 0xe9 : ~std::uint32_t{0};
+// Xen's debug console, and the devices that it emulates for HVM guests. Other ports float.
+std::uint32_t Hypervisor::port_read(Vcpu& v, std::uint16_t port, unsigned size) {
+  std::uint32_t value = ~std::uint32_t{0};
+  if (v.domain.platform && v.domain.platform->port_read(port, size, value)) return value;
+  return port == 0xe9 ? 0xe9 : value;
 }
 
 void Hypervisor::port_write(Vcpu& v, std::uint16_t port, unsigned size, std::uint32_t value) {
+  if (v.domain.platform && v.domain.platform->port_write(port, size, value)) return;
   if (port != 0xe9 || size != 1) return;
   const char ch = static_cast<char>(value);
   if (on_guest_console_io) on_guest_console_io(v.domain, {&ch, 1});

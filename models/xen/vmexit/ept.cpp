@@ -3,6 +3,7 @@
 // of instruction semantics for guests and emulation.
 #include <algorithm>
 
+#include "models/xen/hvm/platform.h"
 #include "models/xen/hypervisor.h"
 #include "models/xen/mm/nested_page_fault.h"
 #include "models/xen/mm/physmap.h"
@@ -125,6 +126,8 @@ std::uint64_t Hypervisor::mmio_read(cpu::Pcpu& pcpu, PhysAddr a, unsigned size) 
   } else if (v && gpa >> kPageShift == kApicPage) {
     std::uint32_t r = 0;
     if (v->vlapic.mmio_read(static_cast<std::uint32_t>(gpa & kPageMask), size, guest_tsc(*v, now()), r)) value = r;
+  } else if (v && v->domain.platform) {
+    v->domain.platform->mmio_read(gpa, size, value);
   }
   tracer.mmio_read(pcpu.index, gpa, value);
   return value;
@@ -134,9 +137,13 @@ void Hypervisor::mmio_write(cpu::Pcpu& pcpu, PhysAddr a, unsigned size, std::uin
   Vcpu* v = pcpus[pcpu.index].current;
   const std::uint64_t gpa = a.value & ~P2m::kExposedBase;
   tracer.mmio_write(pcpu.index, gpa, value);
-  if (!v || gpa >> kPageShift != kApicPage) return;
+  if (!v) return;
   for (const EmulatedPage& page : emulated_)
-    if (page.gfn == kApicPage && page.frame != kNoMfn) return;
+    if (page.gfn == gpa >> kPageShift && page.frame != kNoMfn) return;
+  if (gpa >> kPageShift != kApicPage) {
+    if (v->domain.platform) v->domain.platform->mmio_write(gpa, size, value);
+    return;
+  }
   const auto offset = static_cast<std::uint32_t>(gpa & kPageMask);
   v->vlapic.mmio_write(offset, size, static_cast<std::uint32_t>(value), guest_tsc(*v, now()));
   vlapic_written(*v, offset >> 4);

@@ -3,6 +3,7 @@
 // (vmx_intr_assist).
 #include <utility>
 
+#include "models/xen/hvm/platform.h"
 #include "models/xen/hypervisor.h"
 
 namespace xensim::xen {
@@ -12,6 +13,9 @@ using F = cpu::VmcsField;
 namespace {
 constexpr std::uint32_t kValid = 1u << 31, kHasError = 1u << 11, kHardwareException = 3;
 constexpr std::uint32_t kInterruptWindow = 1u << 2, kNmiWindow = 1u << 22;
+
+bool pic_waiting(const Vcpu& v) { return v.domain.platform && v.domain.platform->pic_interrupt(v); }
+
 }  // namespace
 
 // Of vCPUs with an upcall vector of their own, too.
@@ -20,7 +24,7 @@ bool Hypervisor::callback_by_vector(const Vcpu& v) const {
 }
 
 bool Hypervisor::interrupt_waiting(const Vcpu& v) const {
-  return v.nmi_pending || callback_by_vector(v) || v.vlapic.deliverable() >= 0;
+  return v.nmi_pending || callback_by_vector(v) || v.vlapic.deliverable() >= 0 || pic_waiting(v);
 }
 
 bool Hypervisor::local_events_need_delivery(const Vcpu& v) const {
@@ -78,13 +82,19 @@ void Hypervisor::prepare_injection(PcpuState& c, Vcpu& v) {
   }
   const bool open = (vmx.read(F::kGuestRflags) & cpu::kIf) && (shadow & 3) == 0;
   const bool callback = callback_by_vector(v);
-  std::uint8_t vector = callback ? v.domain.callback.vector : static_cast<std::uint8_t>(v.vlapic.deliverable());
+  // In Xen's order: the callback, the PICs, the local APIC.
+  const bool pic = !callback && pic_waiting(v);
+  std::uint8_t vector =
+      callback ? v.domain.callback.vector : static_cast<std::uint8_t>(pic ? 0 : v.vlapic.deliverable());
   if (!open) {
     window(kInterruptWindow, true);
     tracer.intr_window(c.pcpu->index, vector, callback ? 3 : 1, 0);
     return;
   }
-  if (!callback) vector = v.vlapic.acknowledge();
+  if (pic)
+    vector = v.domain.platform->acknowledge_pic();
+  else if (!callback)
+    vector = v.vlapic.acknowledge();
   vmx.write(F::kEntryInterruptionInfo, kValid | vector);
   tracer.inj_virq(c.pcpu->index, vector, false);
   ++v.stats.interrupts_injected;
@@ -139,6 +149,10 @@ void Hypervisor::vlapic_accept(Vcpu& v, std::uint8_t vector) {
   if (!v.vlapic.software_enabled()) return;
   v.vlapic.accept(vector, false);
   vcpu_kick(v);
+}
+
+void VlapicBus::eoi_broadcast(std::uint8_t vector) {
+  if (vcpu_.domain.platform) vcpu_.domain.platform->end_of_interrupt(vector);
 }
 
 void VlapicBus::send_ipi(std::uint32_t, const cpu::IpiMessage& message) { hypervisor_.vlapic_ipi(vcpu_, message); }

@@ -8,7 +8,7 @@ using F = cpu::VmcsField;
 
 namespace {
 
-constexpr std::uint32_t kXenHypercallPage = 0x40000000;
+constexpr std::uint32_t kXenHypercallPage = 0x40000000, kXenHypercallPageBehindViridian = 0x40000200;
 
 // #GP unless bits 63:48 repeat bit 47.
 bool canonical(std::uint64_t a) {
@@ -42,6 +42,9 @@ bool Hypervisor::guest_rdmsr(Vcpu& v, std::uint32_t msr, std::uint64_t& value) {
     value = m.mtrr_variable[msr - 0x200];
     return true;
   }
+  if (msr >= 0x480 && msr <= 0x491) return hvm::read_vmx_msr(*this, v, msr, value);
+  if (hvm::viridian_msr(msr) && hvm::viridian_enabled(v.domain))
+    return hvm::read_viridian_msr(*this, v, msr, value);
   switch (msr) {
     case 0x10:
       value = guest_tsc(v, now());
@@ -50,8 +53,8 @@ bool Hypervisor::guest_rdmsr(Vcpu& v, std::uint32_t msr, std::uint64_t& value) {
       value = 0;
       return true;  // PLATFORM_ID
     case 0x3a:
-      value = 1;
-      return true;  // FEATURE_CONTROL, locked
+      value = v.domain.nested_virt ? 5 : 1;
+      return true;  // FEATURE_CONTROL, locked; VMX outside SMX
     case 0x3b:
       value = v.tsc_adjust;
       return v.domain.cpuid.has_7_ebx(1);
@@ -115,6 +118,7 @@ bool Hypervisor::guest_rdmsr(Vcpu& v, std::uint32_t msr, std::uint64_t& value) {
       value = core.vmx.read(F::kGuestSysenterEip);
       return true;
     case kXenHypercallPage:
+    case kXenHypercallPageBehindViridian:
       value = 0;
       return true;
     default:
@@ -131,6 +135,8 @@ bool Hypervisor::guest_wrmsr(Vcpu& v, std::uint32_t msr, std::uint64_t value) {
     return true;
   }
   if (const auto known = v.vmce.write(msr, value)) return *known;
+  if (hvm::viridian_msr(msr) && hvm::viridian_enabled(v.domain))
+    return hvm::write_viridian_msr(*this, v, msr, value);
   if (const int i = fixed_mtrr(msr); i >= 0) {
     for (unsigned b = 0; b < 8; ++b)
       if (!valid_memory_type(value >> (8 * b) & 0xff) || (value >> (8 * b) & 0xff) == 7) return false;
@@ -207,6 +213,7 @@ bool Hypervisor::guest_wrmsr(Vcpu& v, std::uint32_t msr, std::uint64_t value) {
       m.tsc_aux = value;
       return true;
     case kXenHypercallPage:
+    case kXenHypercallPageBehindViridian:
       return write_hypercall_page(v, value);
     default:
       return false;

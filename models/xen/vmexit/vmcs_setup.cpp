@@ -90,6 +90,7 @@ std::uint64_t Hypervisor::cr4_guest_bits(const Domain& d) const {
   if (d.cpuid.has_7_ebx(20)) bits |= kCr4Smap;
   if (d.cpuid.has_7_ecx(2)) bits |= kCr4Umip;
   if (d.cpuid.has_1_ecx(26)) bits |= kCr4Osxsave;
+  if (d.cpuid.has_1_ecx(5)) bits |= kCr4Vmxe;
   return bits;
 }
 

@@ -56,7 +56,7 @@ TEST_CASE("Start info, modules and memory map point to each other") {
   Domain& d = b.guest(1, 1, 64 * 256 + kOwnPages);
   const BuildPlan plan = plan_pvh(request(64, 5000));
   for (const Extent& e : extents_of(plan, true, true)) REQUIRE(b.hv->populate(d, Gfn(e.gfn), e.order));
-  fill_pvh(*b.hv, d, plan);
+  fill_memory(*b.hv, d, plan);
   const auto at = [&](std::uint64_t gpa) {
     return b.memory.host(address_of(*b.hv->ram_frame(d, gpa >> kPageShift)) + (gpa & kPageMask));
   };
@@ -121,7 +121,7 @@ TEST_CASE("A destroyed domain leaves every frame free") {
     const BuildPlan plan = plan_pvh(request(64));
     for (const Extent& e : extents_of(plan, domid != 2, domid != 3))
       REQUIRE(b.hv->populate(d, Gfn(e.gfn), e.order));
-    fill_pvh(*b.hv, d, plan);
+    fill_memory(*b.hv, d, plan);
     b.hv->destroy_domain(domid);
     CHECK(b.hv->heap.free_pages() == before);
   }
@@ -135,6 +135,70 @@ TEST_CASE("A domain gets no frame above its maximum") {
   for (unsigned i = 0; i < 88; ++i) REQUIRE(b.hv->populate(d, Gfn(512 + i), 0));
   CHECK_FALSE(b.hv->populate(d, Gfn(600), 0));
   CHECK(b.hv->frames.totals(d.domid).pages == 600);
+}
+
+BuildRequest hvm_request(std::uint64_t memory_mib, std::uint64_t video_mib) {
+  BuildRequest r = request(memory_mib);
+  r.video_memory_mib = video_mib;
+  return r;
+}
+
+TEST_CASE("An HVM guest has less RAM than memory, a hole for VGA, and a memory map from 1 MiB on") {
+  const BuildPlan plan = plan_hvm(hvm_request(128, 8));
+  CHECK(plan.low_memory_end == 120 << 20);
+  CHECK(plan.target_pages == 120 * 256);
+  CHECK(plan.max_pages == 129 * 256);
+  REQUIRE(plan.memory_map.size() == 1);
+  CHECK(plan.memory_map[0].address == 1 << 20);
+  CHECK(plan.memory_map[0].size == 119 << 20);
+  std::uint64_t pages = 0;
+  for (const Extent& e : extents_of(plan, true, true)) {
+    const bool in_hole = e.gfn < 0xc0 && e.gfn + (std::uint64_t{1} << e.order) > 0xa0;
+    CHECK_FALSE(in_hole);
+    pages += std::uint64_t{1} << e.order;
+  }
+  CHECK(pages == 120 * 256 - 0x20 + kSpecialPages + 8);
+}
+
+TEST_CASE("An HVM guest's memory beyond 3.75 GiB goes on at 4 GiB") {
+  const BuildPlan plan = plan_hvm(hvm_request(5000, 0));
+  CHECK(plan.low_memory_end == 0xf0000000);
+  CHECK(plan.high_memory_end == 0x100000000 + (5000ull << 20) - 0xf0000000);
+  CHECK(plan.memory_map.size() == 2);
+}
+
+TEST_CASE("The HVM info table sums to zero, and the start info says where the memory map is") {
+  Bench b;
+  DomainParametersForCreate c;
+  c.name = "hvm";
+  c.emulation_flags = XEN_X86_EMU_ALL & ~XEN_X86_EMU_VPCI;
+  const BuildPlan plan = plan_hvm(hvm_request(16, 0));
+  c.max_pages = plan.max_pages;
+  Domain& d = b.hv->create_domain(1, DomainKind::kPvh, c);
+  for (const Extent& e : extents_of(plan, true, true)) REQUIRE(place_extent(*b.hv, d, e));
+  fill_memory(*b.hv, d, plan);
+  const auto at = [&](std::uint64_t gpa) {
+    return address_of(*b.hv->ram_frame(d, gpa >> kPageShift)) + (gpa & kPageMask);
+  };
+  std::uint8_t sum = 0;
+  const auto length = b.memory.read<std::uint32_t>(at(0x9f808));
+  for (std::uint32_t i = 0; i < length; ++i)
+    sum = static_cast<std::uint8_t>(sum + b.memory.read<std::uint8_t>(at(0x9f800 + i)));
+  CHECK(sum == 0);
+  CHECK(b.memory.read<std::uint64_t>(at(0x9f800)) == 0x4f464e49204d5648);  // HVM INFO
+  const auto map = b.memory.read<std::uint64_t>(at(plan.start_info + 40));
+  CHECK(map == plan.start_info + 56 + 2 * (32 + 1024));
+  CHECK(b.memory.read<std::uint64_t>(at(map)) == 1 << 20);
+  CHECK(d.hvm_params[HVM_PARAM_IOREQ_SERVER_PFN] == 0xfeff0);
+}
+
+TEST_CASE("Firmware that does not fit, or lies in the VGA hole, is refused") {
+  CHECK_THROWS_WITH(plan_hvm(hvm_request(8, 8)), Catch::Contains("the video card's"));
+  BuildRequest r = hvm_request(64, 0);
+  Image image;
+  image.segments[0].physical = image.entry = 0xa0000;
+  r.kernel = std::make_shared<const std::vector<std::uint8_t>>(image.bytes());
+  CHECK_THROWS_WITH(plan_hvm(r), Catch::Contains("VGA hole"));
 }
 
 }  // namespace

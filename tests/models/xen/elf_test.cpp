@@ -31,7 +31,7 @@ TEST_CASE("A good image gives its segments in order, its entry and its end") {
   CHECK(e.segments[1].physical == 0x300000);
   CHECK(e.segments[1].file_size == 3);
   CHECK(e.segments[1].memory_size == 0x2000);
-  CHECK(e.phys32_entry == 0x300002);
+  CHECK(e.entry == 0x300002);
   CHECK(e.end == 0x302000);
 }
 
@@ -133,7 +133,7 @@ TEST_CASE("Images with random changes are read or refused, 20,000 times") {
     }
     try {
       const ElfImage e = read_elf("kernel", bytes);
-      REQUIRE(e.phys32_entry < 0x100000000);
+      REQUIRE(e.entry < 0x100000000);
       for (const ElfSegment& s : e.segments) {
         REQUIRE(s.file_offset + s.file_size <= bytes.size());
         REQUIRE(s.file_size <= s.memory_size);
@@ -145,6 +145,15 @@ TEST_CASE("Images with random changes are read or refused, 20,000 times") {
   }
   CHECK(refused > 1000);
   CHECK(refused < 20'000);
+}
+
+TEST_CASE("Firmware without a Xen note is a 32-bit image") {
+  Image image;
+  image.note = false;
+  CHECK_THROWS_WITH(read_elf("loader", image.bytes(), ElfUse::kFirmware),
+                    Catch::Contains("link it as a 32-bit ELF file"));
+  image.note = true;
+  CHECK(read_elf("loader", image.bytes(), ElfUse::kFirmware).entry == 0x100000);
 }
 
 }  // namespace
