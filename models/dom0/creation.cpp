@@ -1,5 +1,6 @@
 #include "models/dom0/creation.h"
 
+#include <algorithm>
 #include <new>
 
 #include "models/dom0/device_spec.h"
@@ -67,6 +68,30 @@ bool find_backends(const Toolstack& toolstack, ManagedDomain& m, xl::Output& out
   return true;
 }
 
+// What libxl__arch_domain_create tells Xen of an HVM guest.
+void set_hvm_features(const config::DomainConfig& c, xen::Domain& d) {
+  constexpr std::pair<std::string_view, std::uint64_t> kViridian[] = {
+      {"base", HVMPV_base_freq},
+      {"time_ref_count", HVMPV_time_ref_count},
+      {"reference_tsc", HVMPV_reference_tsc},
+      {"hcall_remote_tlb_flush", HVMPV_hcall_remote_tlb_flush},
+      {"apic_assist", HVMPV_apic_assist},
+      {"crash_ctl", HVMPV_crash_ctl},
+      {"synic", HVMPV_synic},
+      {"stimer", HVMPV_time_ref_count | HVMPV_synic | HVMPV_stimer},
+      {"hcall_ipi", HVMPV_hcall_ipi},
+      {"ex_processor_masks", HVMPV_ex_processor_masks},
+      {"no_vp_limit", HVMPV_no_vp_limit},
+      {"cpu_hotplug", HVMPV_cpu_hotplug}};
+  d.hvm_params[HVM_PARAM_HPET_ENABLED] = c.hpet;
+  std::uint64_t viridian = 0;
+  for (const auto& [name, bits] : kViridian)
+    if (std::find(c.viridian.begin(), c.viridian.end(), name) != c.viridian.end()) viridian |= bits;
+  const bool frequencies = std::find(c.viridian.begin(), c.viridian.end(), "freq") != c.viridian.end();
+  if (viridian != 0 && !frequencies) viridian |= HVMPV_no_freq;
+  d.hvm_params[HVM_PARAM_VIRIDIAN] = viridian;
+}
+
 // xc_domain_set_target, for a domain that a scenario makes another's device model.
 bool take_role(Toolstack& toolstack, const DomainSpec& spec, xen::Domain& d, xl::Output& out) {
   if (spec.device_model_of.empty()) return true;
@@ -111,6 +136,7 @@ Made make_domain(Toolstack& toolstack, std::size_t spec, xl::Output& out, domid_
   xen::Domain& d = *hv.find_domain(domid);
   d.uuid = m.uuid;
   d.role.control = s.control;
+  if (s.config.type == config::DomainType::kHvm) set_hvm_features(s.config, d);
   if (toolstack.on_create) toolstack.on_create(domid, m.name);
   if (!find_backends(toolstack, m, out) || !take_role(toolstack, s, d, out)) return Made::kRefused;
   toolstack.xenstore.make(toolstack.store_facts(m));
@@ -212,7 +238,7 @@ ModelAction Creation::populate() {
 
 ModelAction Creation::fill() {
   const xen::BuildPlan& plan = spec().plan;
-  xen::fill_pvh(toolstack_.hypervisor, domain(), plan);
+  xen::fill_memory(toolstack_.hypervisor, domain(), plan);
   std::uint64_t bytes = 0;
   for (const xen::LoadedRange& r : plan.ranges) bytes += r.memory_size;
   step_ = Step::kStart;

@@ -169,6 +169,9 @@ XenstoreDomain Toolstack::store_facts(const ManagedDomain& m) {
   d.disk_backends = m.disk_backends;
   d.vif_backends = m.vif_backends;
   d.driver_domain = specs_[m.spec].config.driver_domain;
+  d.hvm = specs_[m.spec].config.type == config::DomainType::kHvm;
+  d.video_kib = specs_[m.spec].config.video_memory_mib << 10;
+  d.target_kib -= std::min(d.target_kib, d.video_kib);
   return d;
 }
 

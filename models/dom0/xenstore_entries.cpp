@@ -156,8 +156,12 @@ std::uint64_t XenstoreEntries::make(const XenstoreDomain& d) {
     for (const char* name : {"/cpu", "/memory", "/device"}) make_node(dom + name, guest_reads);
     make_node(dom + "/device/suspend/event-channel", guests);
     make_node(dom + "/control", guest_reads);
-    for (const char* name : {"shutdown", "feature-poweroff", "feature-reboot", "feature-suspend", "sysrq"})
+    for (const char* name : {"shutdown", "feature-poweroff", "feature-reboot", "feature-suspend"})
       make_node(dom + "/control/" + name, guests);
+    for (const char* name : {"feature-s3", "feature-s4"})
+      if (d.hvm) make_node(dom + "/control/" + name, guests);
+    make_node(dom + "/control/sysrq", guests);
+    if (d.hvm) make_node(dom + "/hvmloader", guest_reads);
     for (const char* name : {"/data", "/drivers", "/feature", "/attr", "/error"}) make_node(dom + name, guests);
     // For a libxl, and for device models, that run in the driver domain.
     if (d.driver_domain)
@@ -166,7 +170,7 @@ std::uint64_t XenstoreEntries::make(const XenstoreDomain& d) {
     write(vm + "/name", d.name);
     write(dom + "/control/platform-feature-multiprocessor-suspend", "1");
     write(dom + "/control/platform-feature-xs_reset_watches", "1");
-    write(libxl + "/type", "pvh");
+    write(libxl + "/type", d.hvm ? "hvm" : "pvh");
   }
   write("/libxl/" + text(d.domid) + "/dm-version", "qemu_xen");
   return take_requests();
@@ -178,12 +182,21 @@ std::uint64_t XenstoreEntries::build(const XenstoreDomain& d) {
     const Transaction transaction(*this);
     Pairs entries{{"memory/static-max", text(d.static_max_kib)},
                   {"memory/target", text(d.target_kib)},
-                  {"memory/videoram", "0"},
+                  {"memory/videoram", text(d.video_kib)},
                   {"domid", text(d.domid)},
                   {"store/port", text(d.store_port)},
                   {"store/ring-ref", text(d.store_gfn)}};
     for (std::size_t i = 0; i < d.vcpus.size(); ++i)
       entries.emplace_back("cpu/" + text(i) + "/availability", d.vcpus[i] ? "online" : "offline");
+    if (d.hvm) {
+      entries.insert(entries.end(), {{"platform/acpi", "1"},
+                                     {"platform/acpi_s3", "1"},
+                                     {"platform/acpi_s4", "1"},
+                                     {"platform/acpi_laptop_slate", "0"},
+                                     {"platform/device-model", "qemu_xen"}});
+      write("/vm/" + d.uuid + "/rtc/timeoffset", "");
+      write("/vm/" + d.uuid + "/image/ostype", "hvm");
+    }
     write_all(dom, entries);
     char started[48];
     std::snprintf(started, sizeof started, "%llu.%02llu",

@@ -29,6 +29,8 @@ struct XenstoreDomain {
   std::vector<std::string> disks, vifs;              // as the domain file says
   std::vector<domid_t> disk_backends, vif_backends;  // of each: the domain that its `backend` names
   bool driver_domain = false;
+  bool hvm = false;
+  std::uint64_t video_kib = 0;
 };
 
 class XenstoreEntries final : public StoreClient {

@@ -452,9 +452,10 @@ dom0::DomainSpec check_domain(const ScenarioConfig& scenario, const DomainFile& 
   dom0::DomainSpec spec;
   spec.config = config::read_domain_config(config::parse_xl_cfg(f.text, f.file));
   const config::DomainConfig& d = spec.config;
-  if (d.type != config::DomainType::kPvh)
+  const bool hvm = d.type == config::DomainType::kHvm;
+  if (!hvm && d.type != config::DomainType::kPvh)
     throw UserError(f.file, "type = \"" + std::string(config::name_of(d.type)) + "\" is not supported yet",
-                    "use type = \"pvh\"");
+                    "use type = \"pvh\" or \"hvm\"");
   if (d.name.empty() || d.name.find('/') != std::string::npos)
     throw UserError(f.file, "name = \"" + d.name + "\" cannot name a domain",
                     "use letters, digits, \"-\", \"_\" and \".\"");
@@ -463,15 +464,22 @@ dom0::DomainSpec check_domain(const ScenarioConfig& scenario, const DomainFile& 
     throw UserError(f.file, "maxvcpus = " + std::to_string(d.maxvcpus) + " is above 128", "lower it");
   xen::BuildRequest request;
   request.place = f.file;
-  request.kernel_name = d.kernel;
-  request.kernel = xen::unpack_kernel(d.kernel, load_image(d.kernel));
-  if (!d.ramdisk.empty()) request.ramdisk = xen::unpack_ramdisk(d.ramdisk, load_image(d.ramdisk));
-  request.command_line = d.cmdline;
+  if (hvm) {
+    request.kernel_name = d.firmware_override;
+    request.kernel = load_image(d.firmware_override);
+    request.video_memory_mib = d.video_memory_mib;
+    request.apic = d.apic;
+  } else {
+    request.kernel_name = d.kernel;
+    request.kernel = xen::unpack_kernel(d.kernel, load_image(d.kernel));
+    if (!d.ramdisk.empty()) request.ramdisk = xen::unpack_ramdisk(d.ramdisk, load_image(d.ramdisk));
+    request.command_line = d.cmdline;
+  }
   request.memory_mib = d.memory_mib;
   request.max_memory_mib = d.maxmem_mib;
   request.vcpus = d.vcpus;
   request.max_vcpus = d.maxvcpus;
-  spec.plan = xen::plan_pvh(request);
+  spec.plan = hvm ? xen::plan_hvm(request) : xen::plan_pvh(request);
   spec.name = d.name;
   spec.control = f.role == DomainRole::kControl;
   spec.device_model_of = f.device_model_of;
@@ -484,6 +492,8 @@ dom0::DomainSpec check_domain(const ScenarioConfig& scenario, const DomainFile& 
   spec.parameters.max_pages = spec.plan.max_pages;
   spec.parameters.ram_pages = std::max(d.memory_mib, d.maxmem_mib) << 8;
   spec.parameters.max_evtchn_port = d.max_event_channels;
+  if (hvm) spec.parameters.emulation_flags = XEN_X86_EMU_ALL & ~XEN_X86_EMU_VPCI;
+  spec.parameters.nested_virt = d.nested_hvm;
   spec.parameters.grants = grant_limits(d, m.xen.grants, pointer);
   for (unsigned i = 0; i < d.maxvcpus; ++i) {
     if (!d.cpus.empty())

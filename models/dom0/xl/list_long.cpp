@@ -113,7 +113,8 @@ void affinity(Json& j, const std::string& name, const std::vector<std::vector<un
 void domain_config(Json& j, const DomainSpec& spec, const ManagedDomain* m, const xen::Domain* d, unsigned domid) {
   const config::DomainConfig& c = spec.config;
   j.map("c_info");
-  j.pair("type", "pvh");
+  const bool hvm = c.type == config::DomainType::kHvm;
+  j.pair("type", std::string(config::name_of(c.type)));
   j.pair("name", m ? m->name : c.name);
   j.pair("domid", domid);
   if (m) j.pair("uuid", to_string(m->uuid));
@@ -134,16 +135,24 @@ void domain_config(Json& j, const DomainSpec& spec, const ManagedDomain* m, cons
   if (c.tsc_mode != "default") j.pair("tsc_mode", c.tsc_mode);
   j.pair("max_memkb", m ? m->static_max_kib : c.maxmem_mib << 10);
   j.pair("target_memkb", m ? m->target_kib : c.memory_mib << 10);
-  if (m) j.pair("video_memkb", 0);
+  if (m) j.pair("video_memkb", c.video_memory_mib << 10);
   if (c.max_grant_frames) j.pair("max_grant_frames", *c.max_grant_frames);
   if (c.max_maptrack_frames) j.pair("max_maptrack_frames", *c.max_maptrack_frames);
   scheduling(j, d ? d->scheduling.weight : c.cpu_weight, d ? d->scheduling.cap : c.cap);
   j.pair("claim_mode", "True");
   if (c.max_event_channels != 1023) j.pair("event_channels", c.max_event_channels);
-  j.pair("kernel", c.kernel);
+  if (c.nested_hvm) j.pair("nested_hvm", "True");
+  if (!hvm) j.pair("kernel", c.kernel);
   if (!c.cmdline.empty()) j.pair("cmdline", c.cmdline);
   if (!c.ramdisk.empty()) j.pair("ramdisk", c.ramdisk);
-  j.empty_map("type.pvh");
+  if (hvm) {
+    j.map("type.hvm");
+    j.pair("firmware", c.firmware_override);
+    for (const char* name : {"vga", "vnc", "sdl", "spice", "rdm"}) j.empty_map(name);
+    j.close();
+  } else {
+    j.empty_map("type.pvh");
+  }
   j.empty_map("arch_arm");
   j.map("arch_x86");
   if (m) j.pair("msr_relaxed", "False");

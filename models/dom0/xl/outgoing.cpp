@@ -27,6 +27,10 @@ std::optional<std::string> outgoing_configuration(Context& c, long domid, const 
   } else if (m && m->built && domid != 0 && d) {
     text = saved_configuration(t, static_cast<domid_t>(domid), keep_domid);
   }
+  if (d && d->platform) {
+    c.out.complain("xensim: error: Domain %ld:the devices of an HVM guest cannot be saved yet\n", domid);
+    return std::nullopt;
+  }
   const bool busy = m && (m->suspending || m->ending);
   if (!text.empty() && d && d->kind == xen::DomainKind::kPvh && m && !busy) return text;
   c.out.complain("libxl: error: libxl_domain.c:2335:libxl__get_domain_configuration: %s%s\n",

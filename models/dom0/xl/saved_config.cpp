@@ -108,7 +108,8 @@ SavedConfig read_saved_configuration(const std::string& json, const std::string&
   const Json root = config::parse_json(json, place);
   const Members all(root, place);
   const Members create = all.map("c_info"), build = all.map("b_info");
-  if (create.string("type").value_or("") != "pvh") create.fail("type is not \"pvh\"");
+  if (create.string("type").value_or("") != "pvh")
+    create.fail("type is not \"pvh\": only PVH guests can be restored");
   DomainFileText text;
   text.string("type", "pvh");
   text.string("name", create.string("name").value_or(""));
