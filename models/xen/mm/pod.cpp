@@ -314,7 +314,8 @@ std::uint64_t decrease_reservation(Hypervisor& hv, Domain& d, std::uint64_t gfn,
 
 bool demand_populate(Hypervisor& hv, Domain& d, std::uint64_t gfn, unsigned order) {
   State& pod = d.pod;
-  if (d.dying || d.shutdown) return false;
+  // One that is suspended is still read, by whoever saves it. One that was crashed for want of memory gets none.
+  if (d.dying || d.shutdown == ShutdownReason::kCrash) return false;
   const std::uint64_t first = gfn & ~((std::uint64_t{1} << order) - 1);
   // There is no cache of 1 GiB blocks: the entry goes to 2 MiB ones. One call splits all of it.
   if (order > kSuperpageOrder) return d.p2m->set(Gfn(first), kNoMfn, kSuperpageOrder, P2mType::kPopulateOnDemand);

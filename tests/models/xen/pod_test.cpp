@@ -78,6 +78,16 @@ TEST_CASE_METHOD(OnDemand, "Who writes to more than there is, is crashed, and th
   CHECK(d.pod.sweeps == 1);
 }
 
+TEST_CASE_METHOD(
+    OnDemand, "Entries of a suspended domain are populated for whoever saves it, those of a crashed one are not") {
+  hv->shutdown_domain(d, ShutdownReason::kSuspend);
+  CHECK(is_ram(touch(5).type));
+  hv->shutdown_domain(d, ShutdownReason::kCrash);
+  d.shutdown = ShutdownReason::kCrash;
+  CHECK(is_pod(touch(1500).type));
+  check_balance();
+}
+
 TEST_CASE_METHOD(OnDemand, "The emergency sweep finds the zero pages among written ones") {
   for (std::uint64_t gfn = 0; gfn < 1024; ++gfn) write(gfn, gfn % 7 == 0 ? 0 : gfn);
   write(2000, 1);
