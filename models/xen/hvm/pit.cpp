@@ -1,5 +1,7 @@
 #include "models/xen/hvm/pit.h"
 
+#include <algorithm>
+
 namespace xensim::xen::hvm {
 
 namespace {
@@ -13,14 +15,15 @@ Nanoseconds ns_of(std::uint64_t ticks) {
                                   Pit::kHz);
 }
 
+std::uint64_t ticks_of(Nanoseconds span) {
+  return static_cast<std::uint64_t>(static_cast<unsigned __int128>(span) * Pit::kHz / kNsPerSecond);
+}
+
 }  // namespace
 
 Pit::Pit(DeviceHost& host) : host_(host) { channels_[2].gate = false; }
 
-std::uint64_t Pit::ticks(const Channel& c) const {
-  return static_cast<std::uint64_t>(static_cast<unsigned __int128>(host_.guest_time() - c.loaded) * kHz /
-                                    kNsPerSecond);
-}
+std::uint64_t Pit::ticks(const Channel& c) const { return ticks_of(host_.guest_time() - c.loaded); }
 
 std::uint16_t Pit::current(const Channel& c) const {
   const std::uint64_t d = ticks(c);
@@ -72,9 +75,10 @@ void Pit::timer_fired() {
   host_.pulse_isa(0);
   if (c.mode != 2 && c.mode != 3) return;
   // By count from the load, so that rounding does not add up.
-  do next_ = c.loaded + ns_of((++ticks_done_ + 1) * c.count);
-  while (next_ < host_.guest_time() + kLeastPeriod && ns_of(c.count) < kLeastPeriod);
-  host_.arm(kPitTimer, next_);
+  ++ticks_done_;
+  if (ns_of(c.count) < kLeastPeriod)
+    ticks_done_ = std::max(ticks_done_, ticks_of(host_.guest_time() + kLeastPeriod - c.loaded) / c.count);
+  host_.arm(kPitTimer, c.loaded + ns_of((ticks_done_ + 1) * c.count));
 }
 
 void Pit::latch_count(Channel& c) const {

@@ -43,8 +43,7 @@ class Pit {
 
   DeviceHost& host_;
   std::array<Channel, 3> channels_{};
-  Nanoseconds next_ = 0;  // channel 0's tick
-  std::uint64_t ticks_done_ = 0;
+  std::uint64_t ticks_done_ = 0;  // of channel 0 since its count was loaded
   bool speaker_ = false;
 };
 

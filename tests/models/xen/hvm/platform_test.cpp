@@ -1,7 +1,9 @@
 #include "models/xen/hvm/platform.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
+#include "sim/base/rng.h"
 #include "tests/models/xen/fixture.h"
 
 namespace xensim::xen::hvm {
@@ -93,6 +95,46 @@ TEST_CASE("The PIT's line is pin 2 of the IOAPIC") {
     b.p.port_write(static_cast<std::uint16_t>(port), 1, static_cast<std::uint32_t>(value));
   b.p.timer_fired(kPitTimer);
   CHECK(b.v().vlapic.irr(0x30));
+}
+
+TEST_CASE("Whatever a guest writes to the devices, they go on") {
+  HvmBench b;
+  Rng rng(7, "platform");
+  const std::array<std::uint16_t, 12> ports{0x20, 0x21, 0x40, 0x42, 0x43,  0x61,
+                                            0x70, 0x71, 0xa0, 0xa1, 0x4d0, 0x1f40};
+  unsigned fired = 0;
+  for (unsigned i = 0; i < 60'000; ++i) {
+    const std::uint64_t r = rng.next();
+    const auto port = static_cast<std::uint16_t>(ports[r % ports.size()] + (r >> 8 & 3));
+    std::uint32_t value = 0;
+    std::uint64_t wide = 0;
+    const unsigned size = 1u << (r >> 10 & 3);
+    switch (r >> 12 & 7) {
+      case 0:
+      case 1:
+        b.p.port_read(port, std::min(size, 4u), value);
+        break;
+      case 2:
+      case 3:
+        b.p.port_write(port, size == 8 ? 1 : size, static_cast<std::uint32_t>(r >> 32));
+        break;
+      case 4:
+        b.p.mmio_read((r & 0x8000 ? Hpet::kBase : IoApic::kBase) + (r >> 16 & 0x3ff), size, wide);
+        break;
+      case 5:
+        b.p.mmio_write(Hpet::kBase + (r >> 16 & 0x1ff), size, rng.next() >> (r >> 56));
+        break;
+      case 6:
+        b.ioapic(static_cast<std::uint32_t>(r >> 16 & 0x7f), static_cast<std::uint32_t>(r >> 24));
+        break;
+      default:
+        b.p.timer_fired(static_cast<unsigned>(r >> 16) % (kHpetTimer + Hpet::kTimers));
+        ++fired;
+        break;
+    }
+    if (b.p.pic_interrupt(b.v())) b.p.acknowledge_pic();
+  }
+  CHECK(fired > 0);
 }
 
 }  // namespace
