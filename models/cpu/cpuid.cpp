@@ -52,12 +52,14 @@ constexpr std::uint32_t kExtEcx = set_bits({0 /* LAHF in 64-bit mode */, 5 /* LZ
 constexpr std::uint32_t kExtEdx =
     set_bits({11 /* SYSCALL */, 20 /* NX */, 26 /* 1 GiB pages */, 27 /* RDTSCP */, 29 /* long mode */});
 
-constexpr unsigned kLineBytes = 64;
+constexpr unsigned kLineBytes = 64, kCoresPerPackage = 64;
 
-// A cache in leaf 4: size is ways × line × sets. EAX bit 8: self-initialising.
+// A cache in leaf 4: size is ways × line × sets. EAX bit 8: self-initialising; 31:26: cores of the package,
+// less 1.
 CpuidRegisters leaf_4(const CpuidCache& c) {
   const std::uint64_t sets = c.size / kLineBytes / c.ways;
-  return {static_cast<unsigned>(c.type) | c.level << 5 | 1u << 8 | (c.sharing - 1) << 14,
+  return {static_cast<unsigned>(c.type) | c.level << 5 | 1u << 8 | (c.sharing - 1) << 14 |
+              (kCoresPerPackage - 1) << 26,
           (c.ways - 1) << 22 | (kLineBytes - 1), static_cast<std::uint32_t>(sets - 1), c.inclusive ? 2u : 0u};
 }
 
@@ -76,8 +78,8 @@ CpuidPolicy CpuidPolicy::default_policy(std::uint64_t tsc_hz, unsigned physical_
   CpuidPolicy p;
   const char* vendor = "GenuineIntel";
   p.set(0, 0, {kMaxBasic, word(vendor, 0), word(vendor, 8), word(vendor, 4)});
-  // EBX: CLFLUSH line of 8 × 8 bytes; the APIC ID is dynamic.
-  p.set(1, 0, {kSignature, 8u << 8, k1Ecx, k1Edx});
+  // EBX: CLFLUSH line of 8 × 8 bytes, processors of the package; the APIC ID is dynamic.
+  p.set(1, 0, {kSignature, 8u << 8 | kCoresPerPackage << 16, k1Ecx, k1Edx | 1u << 28 /* HTT */});
   // What Skylake-SP has, whose TLBs the default ones are. 0xff: cache information is in leaf 4.
   p.set(2, 0, {0x76036301, 0x00f0b5ff, 0, 0x00c30000});
   // No caches, until set_caches() says which.
@@ -90,7 +92,7 @@ CpuidPolicy CpuidPolicy::default_policy(std::uint64_t tsc_hz, unsigned physical_
   // Leaf 0xb: one thread per core, up to 64 cores per package. ECX 15:8 is the level type, EDX the x2APIC ID
   // (dynamic).
   p.set(0xb, 0, {0, 1, 0x100, 0});
-  p.set(0xb, 1, {6, 64, 0x201, 0});
+  p.set(0xb, 1, {6, kCoresPerPackage, 0x201, 0});
   p.set(0xb, 2, {0, 0, 2, 0});
   // Leaf 0x15: TSC = crystal × EBX / EAX. With a crystal of 1 kHz and a ratio in kHz the product is exact to 1
   // kHz.

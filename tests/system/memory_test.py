@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import resource
 import unittest
 
 from runner import MACHINE, SOURCE, XensimTest
@@ -37,6 +38,15 @@ class Memory(XensimTest):
         self.assertEqual(used["0"], 0)
         self.assertGreaterEqual(used["1"], 32 << 8)
         self.assertTrue(12 << 8 < used["all"] < 24 << 8, used)
+
+    def test_memory_above_four_gib_is_in_the_map_and_takes_the_hosts_only_when_it_is_touched(self):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        machine = self.write("big.json", '{ "cpu": { "count": 1 }, "memory": { "size": "12GiB" } }')
+        result = self.run_scenario(self.guest_domain("hello", "hello", memory=9 << 10), "--timing", "functional", scenario=machine, trace="none")
+        self.assert_ok(result)
+        ram = re.findall(r"(?m)^memory ([0-9a-f]{16}-[0-9a-f]{16}) RAM$", result.console("hello"))
+        self.assertEqual(ram, ["0000000000000000-00000000fbffffff", "0000000100000000-0000000243ffffff"])
+        self.assertLess(max(before, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss), 1 << 20)
 
     def balloon(self, status=0, options=(), **settings):
         result = self.run_scenario(self.guest_domain("balloon", "balloon", **settings), "--timing", "functional",

@@ -214,6 +214,27 @@ cpu::CpuidRegisters Hypervisor::xen_cpuid_leaf(const Vcpu& v, std::uint32_t leaf
   }
 }
 
+namespace {
+
+// As libxc tells a guest of its topology: APIC IDs are twice the vCPUs' numbers, and nobody has a thread beside
+// it.
+void set_topology(cpu::CpuidPolicy& policy) {
+  cpu::CpuidRegisters r = policy.query(1, 0);
+  const std::uint32_t processors = r.ebx >> 16 & 0xff;
+  r.ebx &= 0xff00ffff;
+  r.ebx |= (processors == 0 ? 2 : processors & 0x80 ? processors : 2 * processors) << 16;
+  r.edx |= 1u << 28;  // HTT
+  policy.set(1, 0, r);
+  for (std::uint32_t i = 0; (policy.query(4, i).eax & 31) != 0; ++i) {
+    r = policy.query(4, i);
+    const std::uint32_t cores = r.eax >> 26;
+    r.eax = (r.eax & 0x3fff) | (cores << 1 | 1) << 26;
+    policy.set(4, i, r);
+  }
+}
+
+}  // namespace
+
 cpu::CpuidPolicy Hypervisor::guest_policy(const Domain& d) const {
   // From the processor's policy, what Xen 4.17 hides from a guest by default: VMX (unless it is to have it),
   // MONITOR, thermal and performance leaves, TSC deadline stays (vLAPIC has it); shows the hypervisor bit.
@@ -222,6 +243,7 @@ cpu::CpuidPolicy Hypervisor::guest_policy(const Domain& d) const {
   r.ecx |= 1u << 31;
   r.ecx &= ~((d.nested_virt ? 0 : 1u << 5) | 1u << 3);
   policy.set(1, 0, r);
+  set_topology(policy);
   for (const std::uint32_t leaf : {5u, 6u, 9u, 0xau}) policy.set(leaf, 0, {});
   cpu::CpuidRegisters first = policy.query(0, 0);
   first.eax = std::min(first.eax, kLastGuestLeaf);

@@ -158,7 +158,7 @@ TEST_CASE("CPUID leaf 4 counts ways, line size and sets of each cache, less one,
   CHECK((p.query(4, 0).eax & 0x1f) == 1);
   CHECK(p.query(4, 0).ebx == (11u << 22 | 63));
   CHECK(p.query(4, 0).ecx == 63);
-  CHECK(p.query(4, 1).eax == (3u | 2u << 5 | 1u << 8 | 1u << 14));
+  CHECK(p.query(4, 1).eax == (3u | 2u << 5 | 1u << 8 | 1u << 14 | 63u << 26));
   CHECK(p.query(4, 1).ecx == 2047);
   CHECK(p.query(4, 1).edx == 2);
   CHECK(p.query(4, 2).eax == 0);
