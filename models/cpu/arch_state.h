@@ -112,7 +112,7 @@ struct Msrs {
   std::array<std::uint64_t, 11> mtrr_fixed{};
   std::array<std::uint64_t, 16> mtrr_variable{};
   std::uint64_t feature_control = 0;
-  std::uint64_t xcr0 = 1;
+  std::uint64_t xcr0 = 1, xss = 0;
 };
 
 enum class Activity : std::uint8_t { kActive, kHalted, kShutdown, kWaitForSipi };  // VMCS encoding (SDM 3, 24.4.2)

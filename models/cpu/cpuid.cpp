@@ -6,6 +6,8 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "models/cpu/xstate.h"
+
 namespace xensim::cpu {
 namespace {
 
@@ -24,13 +26,13 @@ std::uint32_t word(const char* text, unsigned at) {
 constexpr std::uint32_t kMaxBasic = 0x16, kMaxExtended = 0x80000008;
 
 // Family 6, model 0x55, stepping 4: the display numbers of a server part of the generation whose feature set, less
-// AVX, this is.
+// AVX-512, this is.
 constexpr std::uint32_t kSignature = 0x00050654;
 
-constexpr std::uint32_t k1Ecx =
-    set_bits({0 /* SSE3 */, 1 /* PCLMULQDQ */, 3 /* MONITOR */, 5 /* VMX */, 9 /* SSSE3 */, 13 /* CX16 */,
-              17 /* PCID */, 19 /* SSE4.1 */, 20 /* SSE4.2 */, 21 /* x2APIC */, 22 /* MOVBE */, 23 /* POPCNT */,
-              24 /* TSC-deadline */, 25 /* AES */, 30 /* RDRAND */});
+constexpr std::uint32_t k1Ecx = set_bits(
+    {0 /* SSE3 */, 1 /* PCLMULQDQ */, 3 /* MONITOR */, 5 /* VMX */, 9 /* SSSE3 */, 12 /* FMA */, 13 /* CX16 */,
+     17 /* PCID */, 19 /* SSE4.1 */, 20 /* SSE4.2 */, 21 /* x2APIC */, 22 /* MOVBE */, 23 /* POPCNT */,
+     24 /* TSC-deadline */, 25 /* AES */, 26 /* XSAVE */, 28 /* AVX */, 29 /* F16C */, 30 /* RDRAND */});
 constexpr std::uint32_t k1Edx = set_bits({0 /* FPU */,    2 /* DE */,
                                           3 /* PSE */,    4 /* TSC */,
                                           5 /* MSR */,    6 /* PAE */,
@@ -43,14 +45,18 @@ constexpr std::uint32_t k1Edx = set_bits({0 /* FPU */,    2 /* DE */,
                                           24 /* FXSR */,  25 /* SSE */,
                                           26 /* SSE2 */,  27 /* SS */});
 constexpr std::uint32_t k7Ebx =
-    set_bits({0 /* FSGSBASE */, 1 /* TSC_ADJUST */, 3 /* BMI1 */, 7 /* SMEP */, 8 /* BMI2 */, 9 /* ERMS */,
-              10 /* INVPCID */, 18 /* RDSEED */, 19 /* ADX */, 20 /* SMAP */, 23 /* CLFLUSHOPT */, 24 /* CLWB */,
-              29 /* SHA */});
+    set_bits({0 /* FSGSBASE */, 1 /* TSC_ADJUST */, 3 /* BMI1 */, 5 /* AVX2 */, 7 /* SMEP */, 8 /* BMI2 */,
+              9 /* ERMS */, 10 /* INVPCID */, 18 /* RDSEED */, 19 /* ADX */, 20 /* SMAP */, 23 /* CLFLUSHOPT */,
+              24 /* CLWB */, 29 /* SHA */});
 constexpr std::uint32_t k7Ecx = set_bits({2 /* UMIP */, 22 /* RDPID */});
 constexpr std::uint32_t k7Edx = set_bits({29 /* ARCH_CAPABILITIES */});
 constexpr std::uint32_t kExtEcx = set_bits({0 /* LAHF in 64-bit mode */, 5 /* LZCNT */});
 constexpr std::uint32_t kExtEdx =
     set_bits({11 /* SYSCALL */, 20 /* NX */, 26 /* 1 GiB pages */, 27 /* RDTSCP */, 29 /* long mode */});
+
+// Leaf 0xd, subleaf 1.
+constexpr std::uint32_t kXsaveFeatures =
+    set_bits({0 /* XSAVEOPT */, 1 /* XSAVEC */, 2 /* XGETBV with ECX = 1 */, 3 /* XSAVES */});
 
 constexpr unsigned kLineBytes = 64, kCoresPerPackage = 64;
 
@@ -94,6 +100,7 @@ CpuidPolicy CpuidPolicy::default_policy(std::uint64_t tsc_hz, unsigned physical_
   p.set(0xb, 0, {0, 1, 0x100, 0});
   p.set(0xb, 1, {6, kCoresPerPackage, 0x201, 0});
   p.set(0xb, 2, {0, 0, 2, 0});
+  xstate::set_cpuid(p, xstate::kUser, kXsaveFeatures);
   // Leaf 0x15: TSC = crystal × EBX / EAX. With a crystal of 1 kHz and a ratio in kHz the product is exact to 1
   // kHz.
   const auto khz = static_cast<std::uint32_t>(tsc_hz / 1000);

@@ -58,6 +58,7 @@ std::uint8_t scoreboard_register(ZydisRegister r) {
     case ZYDIS_REGCLASS_GPR64:
       return static_cast<std::uint8_t>(ZydisRegisterGetId(r));
     case ZYDIS_REGCLASS_XMM:
+    case ZYDIS_REGCLASS_YMM:
       return static_cast<std::uint8_t>(kRegXmm0 + (ZydisRegisterGetId(r) & 15));
     case ZYDIS_REGCLASS_X87:
     case ZYDIS_REGCLASS_MMX:
@@ -93,6 +94,10 @@ bool clears_register(const ZydisDecodedInstruction& insn, const ZydisDecodedOper
     case ZYDIS_MNEMONIC_XORPD:
       return operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER && operands[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
              operands[0].reg.value == operands[1].reg.value && operands[0].size >= 32;
+    case ZYDIS_MNEMONIC_VPXOR:
+    case ZYDIS_MNEMONIC_VXORPS:
+    case ZYDIS_MNEMONIC_VXORPD:
+      return operands[2].type == ZYDIS_OPERAND_TYPE_REGISTER && operands[1].reg.value == operands[2].reg.value;
     default:
       return false;
   }
@@ -273,6 +278,10 @@ bool Decoder::permitted(const ZydisDecodedInstruction& insn) const {
     case ZYDIS_ISA_SET_POPCNT: return p.has_1_ecx(23);
     case ZYDIS_ISA_SET_AES: return p.has_1_ecx(25);
     case ZYDIS_ISA_SET_XSAVE: return p.has_1_ecx(26);
+    case ZYDIS_ISA_SET_AVX: return insn.mnemonic != ZYDIS_MNEMONIC_VPCLMULQDQ || p.has_1_ecx(1);
+    case ZYDIS_ISA_SET_AVXAES: return p.has_1_ecx(25);
+    case ZYDIS_ISA_SET_VAES: return p.has_7_ecx(9);
+    case ZYDIS_ISA_SET_VPCLMULQDQ: return p.has_7_ecx(10);
     case ZYDIS_ISA_SET_F16C: return p.has_1_ecx(29);
     case ZYDIS_ISA_SET_RDRAND: return p.has_1_ecx(30);
     case ZYDIS_ISA_SET_RDWRFSGS: return p.has_7_ebx(0);
@@ -314,7 +323,9 @@ std::optional<Decoder::Result> Decoder::decode(const std::uint8_t* bytes, std::s
   if (!ZYAN_SUCCESS(status)) return raising(undefined_opcode, std::min<std::size_t>(available, 15));
 
   const Form* form = find_form(insn.mnemonic);
-  if (!form || !permitted(insn)) return raising(undefined_opcode, insn.length);
+  const bool no_vex = mode & (kModeReal | kModeV8086);
+  if (!form || !permitted(insn) || (no_vex && insn.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX))
+    return raising(undefined_opcode, insn.length);
 
   Result r{};
   r.op.base = r.op.index = kZeroReg;

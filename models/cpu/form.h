@@ -94,6 +94,7 @@ std::span<const Form> segment_forms();  // MOV to segment, LDS…, LAR, LSL, VER
 std::span<const Form> io_forms();       // IN, OUT, INS, OUTS
 std::span<const Form> sse_forms();      // SSE, SSE2
 std::span<const Form> x87_forms();      // x87, FXSAVE, FXRSTOR
+std::span<const Form> xsave_forms();    // XSAVE…, XRSTOR…, XGETBV, XSETBV
 std::span<const Form> vmx_forms();      // VMXON … VMRESUME, VMCALL, INVEPT, INVVPID
 }  // namespace isa
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "models/xen/domain/xstate.h"
 #include "models/xen/event/two_level.h"
 #include "models/xen/grant/operations.h"
 #include "models/xen/hvm/platform.h"
@@ -142,6 +143,7 @@ Domain& Hypervisor::create_domain(domid_t domid, DomainKind kind, const DomainPa
       v.vlapic.reset();
       v.vpid = ++last_vpid_ == 0 ? ++last_vpid_ : last_vpid_;
       v.vmcs = address_of(allocate_xen_page(d));
+      xstate::create(*this, v);
       init_vmcs(v);
       v.pause_flags = kPauseDown | kPausePaused;
     }
@@ -245,6 +247,7 @@ void Hypervisor::destroy_domain(domid_t domid) {
     units_[v->unit] = nullptr;
     for (PcpuState& c : pcpus) {
       if (c.loaded == v.get()) c.loaded = nullptr;
+      if (c.xstate_of == v.get()) c.xstate_of = nullptr;
       if (v->vmcs_pcpu == static_cast<int>(c.pcpu->index)) expects(c.pcpu->core.vmx.vmclear(v->vmcs).ok());
     }
     tracer.dom_rem(active_->pcpu->index, now(), trace_id(*v));

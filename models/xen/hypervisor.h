@@ -79,8 +79,9 @@ class Sharing;
 // Per pCPU, Xen's side.
 struct PcpuState {
   cpu::Pcpu* pcpu = nullptr;
-  Vcpu* current = nullptr;  // nullptr: idle
-  Vcpu* loaded = nullptr;   // whose registers the core holds
+  Vcpu* current = nullptr;    // nullptr: idle
+  Vcpu* loaded = nullptr;     // whose registers the core holds
+  Vcpu* xstate_of = nullptr;  // whose extended state Xen has left in the registers
   bool in_guest = false;
   bool booted = false;
   bool schedule_pending = false;  // SCHEDULE_SOFTIRQ
@@ -367,6 +368,7 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   void exit_io(PcpuState& c, Vcpu& v);
   void exit_rdmsr(PcpuState& c, Vcpu& v);
   void exit_wrmsr(PcpuState& c, Vcpu& v);
+  void exit_xsetbv(PcpuState& c, Vcpu& v);
   void exit_cr_access(PcpuState& c, Vcpu& v);
   void exit_ept_violation(PcpuState& c, Vcpu& v);
   bool guest_rdmsr(Vcpu& v, std::uint32_t msr, std::uint64_t& value);

@@ -78,6 +78,8 @@ constexpr std::array<PathRow, kPaths> kTable{{
     {"interrupt_inject", 200, "vLAPIC scan and VM-entry event set-up", "uncalibrated"},
     {"schedule", 1200, "schedule() without the switch", "uncalibrated"},
     {"context_switch", 2600, "context_switch() with VMCS change", "uncalibrated"},
+    {"xstate_save", 260, "XSAVES of a vCPU's x87, SSE and AVX state, its lines apart", "uncalibrated"},
+    {"xstate_restore", 280, "XRSTORS of a vCPU's x87, SSE and AVX state, its lines apart", "uncalibrated"},
     {"wake", 1200, "vcpu_wake()", "uncalibrated"},
     {"tickle", 400, "runq_tickle()", "uncalibrated"},
     {"block", 300, "vcpu_block()", "uncalibrated"},

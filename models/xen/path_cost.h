@@ -76,6 +76,8 @@ enum class Path : std::uint8_t {
   kInterruptInject,   // vlapic scan and VM-entry event set-up
   kSchedule,          // pick next
   kContextSwitch,     // save and load registers, VMCS switch
+  kXstateSave,        // XSAVES of a vCPU, and the XSETBVs around it
+  kXstateRestore,     // likewise, XRSTORS
   kWake,              // queue a unit and choose a pCPU
   kTickle,            // choose whom to interrupt, send the IPI
   kBlock,

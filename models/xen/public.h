@@ -34,7 +34,8 @@ namespace xensim::xen {
 // Error numbers of Xen's ABI (public/errno.h); hypercalls return them negated.
 inline constexpr long kEperm = 1, kEnoent = 2, kEsrch = 3, kEnxio = 6, kE2big = 7, kEagain = 11, kEnomem = 12,
                       kEacces = 13, kEfault = 14, kEbusy = 16, kEexist = 17, kEnodev = 19, kEinval = 22,
-                      kEnospc = 28, kEnosys = 38, kEnodata = 61, kEtime = 62, kEopnotsupp = 95, kExdev = 18,
-                      kEdom = 33, kErange = 34, kEoverflow = 75, kEilseq = 84, kErestart = 85, kEnobufs = 105;
+                      kEnospc = 28, kEnosys = 38, kEnodata = 61, kEtime = 62, kEopnotsupp = 95, kEio = 5,
+                      kExdev = 18, kEdom = 33, kErange = 34, kEoverflow = 75, kEilseq = 84, kErestart = 85,
+                      kEnobufs = 105;
 
 }  // namespace xensim::xen

@@ -2,6 +2,7 @@
 // of labour in Xen's common/sched/core.c: the policy decides, this file does.
 #include <algorithm>
 
+#include "models/xen/domain/xstate.h"
 #include "models/xen/hypervisor.h"
 #include "sim/base/expects.h"
 
@@ -230,6 +231,7 @@ void Hypervisor::schedule(PcpuState& c) {
   ++c.context_switches;
   sched_lock_.release(p);
   cost.charge(p, Path::kContextSwitch);
+  xstate::charge_switch(*this, c, next);
   if (next) {
     periodic_timer_work(*next);
     update_runstate_area(*next);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstdio>
 #include <map>
 #include <set>
@@ -324,6 +325,25 @@ std::vector<Form> forms_of_family(std::span<const cpu::Form> rows, AdjustFloatin
     forms.push_back(std::move(f));
   }
   return forms;
+}
+
+// Equal, both NaN, or within 1.5 × 2⁻¹² of each other's value; twice that, because both sides are approximate.
+// Near the ends of the range processors also differ in where they give zero.
+std::string compare_approximate(const Instance&, const Result& host, const Result& simulated) {
+  if (host.state.mxcsr != simulated.state.mxcsr) return "  mxcsr differs\n";
+  for (unsigned x = 0; x < 16; ++x)
+    for (unsigned lane = 0; lane < 8; ++lane) {
+      const auto of = [&](const Result& r) {
+        const auto& halves = lane < 4 ? r.state.xmm : r.state.ymm_high;
+        return static_cast<std::uint32_t>(halves[x][lane / 2 % 2] >> (lane % 2 * 32));
+      };
+      const auto h = std::bit_cast<float>(of(host)), s = std::bit_cast<float>(of(simulated));
+      if (of(host) == of(simulated) || (std::isnan(h) && std::isnan(s))) continue;
+      if (std::fabs(h) <= 0x1p-126f && std::fabs(s) <= 0x1p-126f) continue;
+      if (!(std::fabs(h - s) <= std::fabs(h) * (3.0f / 4096)))
+        return "  xmm" + std::to_string(x) + " is far off\n";
+    }
+  return {};
 }
 
 }  // namespace xensim::differential

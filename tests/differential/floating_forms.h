@@ -26,4 +26,7 @@ void random_x87(Rng& rng, cpu::X87& x);
 using AdjustFloating = std::function<bool(Rng&, ZydisMnemonic, Instance&, std::uint64_t address)>;
 std::vector<Form> forms_of_family(std::span<const cpu::Form> rows, AdjustFloating adjust);
 
+// For Form::compare of RCPPS, RSQRTPS and their like.
+std::string compare_approximate(const Instance& i, const Result& host, const Result& simulated);
+
 }  // namespace xensim::differential

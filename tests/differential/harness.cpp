@@ -64,6 +64,11 @@ void compare_vectors(const Result& host, const Result& simulated, std::ostringst
     if (host.state.xmm[i] != simulated.state.xmm[i])
       out << "  xmm" << i << ": host " << hex(host.state.xmm[i][1]) << ":" << hex(host.state.xmm[i][0])
           << ", simulated " << hex(simulated.state.xmm[i][1]) << ":" << hex(simulated.state.xmm[i][0]) << "\n";
+  for (unsigned i = 0; i < 16; ++i)
+    if (host.state.ymm_high[i] != simulated.state.ymm_high[i])
+      out << "  ymm" << i << ", upper half: host " << hex(host.state.ymm_high[i][1]) << ":"
+          << hex(host.state.ymm_high[i][0]) << ", simulated " << hex(simulated.state.ymm_high[i][1]) << ":"
+          << hex(simulated.state.ymm_high[i][0]) << "\n";
   if (host.state.mxcsr != simulated.state.mxcsr)
     out << "  mxcsr: host " << hex(host.state.mxcsr) << ", simulated " << hex(simulated.state.mxcsr) << "\n";
   const cpu::X87 &h = host.state.x87, &s = simulated.state.x87;
@@ -246,6 +251,9 @@ MachineState random_state(Rng& rng) {
   s.rflags = 0x202 | (rng.next() & cpu::kStatusFlags);
   for (auto& x : s.xmm)
     for (auto& q : x) q = interesting(rng);
+  if (host_has_avx())
+    for (auto& x : s.ymm_high)
+      for (auto& q : x) q = interesting(rng);
   s.x87.control = 0x37f;
   return s;
 }

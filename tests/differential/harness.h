@@ -36,6 +36,7 @@ struct MachineState {
   std::array<std::uint64_t, 16> gpr{};
   std::uint64_t rflags = 0x202;
   std::array<std::array<std::uint64_t, 2>, 16> xmm{};
+  std::array<std::array<std::uint64_t, 2>, 16> ymm_high{};  // bits 255:128
   std::uint32_t mxcsr = 0x1f80;
   cpu::X87 x87;  // opcode and pointers are not compared
 };
@@ -63,7 +64,7 @@ struct Form {
   std::uint64_t undefined_flags = 0;
   // Makes an instance; false: not this time (try again with the next random numbers).
   std::function<bool(Rng&, Instance&)> make;
-  // Compares XMM, MXCSR and x87 too.
+  // Compares XMM and YMM (if the host has AVX), MXCSR and x87 too.
   bool vector_state = false;
   // #UD is a result like any other, and does not say that the host lacks the instruction.
   bool undefined_is_a_result = false;
@@ -72,6 +73,8 @@ struct Form {
   std::function<std::string(const Instance&, const Result& host, const Result& simulated)> compare;
 };
 
+// Does the host save and restore YMM registers? Without, their upper halves are zero on both sides.
+bool host_has_avx();
 Result run_on_host(const Instance& i, const std::vector<std::uint8_t>& data);
 Result run_simulated(const Instance& i, const std::vector<std::uint8_t>& data);
 

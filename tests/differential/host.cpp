@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
@@ -35,13 +36,22 @@ struct alignas(16) FxImage {
 };
 static_assert(sizeof(FxImage) == 512);
 
+// An XSAVE area in the standard form, of x87, SSE and AVX; all that FXSAVE has is in the first 512 bytes.
+struct alignas(64) XsaveImage {
+  FxImage fx;
+  std::uint64_t components, format, reserved[6];
+  std::uint64_t ymm_high[16][2];
+};
+static_assert(sizeof(XsaveImage) == 832);
+constexpr std::uint64_t kComponents = 7;
+
 enum : std::uint64_t { kPathNext, kPathTaken, kPathException };
 
 struct Context {
   std::uint64_t gpr_in[16], flags_in, host_rsp;
   std::uint64_t gpr_out[16], flags_out, path;
   std::uint64_t trap, error, cr2;
-  FxImage fx_in, fx_out, fx_host;
+  XsaveImage in, out, host;
 };
 Context& context() { return *reinterpret_cast<Context*>(kContext); }
 constexpr std::uint32_t at(std::size_t offset) { return static_cast<std::uint32_t>(kContext + offset); }
@@ -94,7 +104,10 @@ void on_signal(int, siginfo_t* info, void* raw) {
   c.trap = static_cast<std::uint64_t>(g[REG_TRAPNO]);
   c.error = static_cast<std::uint64_t>(g[REG_ERR]);
   c.cr2 = static_cast<std::uint64_t>(g[REG_CR2]);
-  std::memcpy(&c.fx_out, u->uc_mcontext.fpregs, sizeof c.fx_out);
+  // Where the kernel saves with XSAVE, that is the whole image.
+  c.out = {};
+  std::memcpy(&c.out, u->uc_mcontext.fpregs, host_has_avx() ? sizeof c.out : sizeof c.out.fx);
+  if (!(c.out.components & 4)) std::memset(c.out.ymm_high, 0, sizeof c.out.ymm_high);
   g[REG_RIP] = static_cast<greg_t>(restore_code);
   g[REG_EFL] = 0x202;
 }
@@ -108,12 +121,27 @@ void map(std::uint64_t address, std::uint64_t size, int protection) {
   }
 }
 
+// FXSAVE and FXRSTOR, or XSAVE and XRSTOR; these change RAX, RDX and the flags.
+void choose_components(Assembler& a) {
+  a.bytes({0xb8});  // mov eax, imm32
+  a.word32(kComponents);
+  a.bytes({0x31, 0xd2});  // xor edx, edx
+}
+void save_vectors(Assembler& a, std::uint32_t address) {
+  if (host_has_avx()) choose_components(a);
+  a.absolute({0x48, 0x0f, 0xae}, host_has_avx() ? 4 : 0, address);
+}
+void load_vectors(Assembler& a, std::uint32_t address) {
+  if (host_has_avx()) choose_components(a);
+  a.absolute({0x48, 0x0f, 0xae}, host_has_avx() ? 5 : 1, address);
+}
+
 void write_thunk() {
   Assembler a(kThunk);
   a.bytes({0x53, 0x55, 0x41, 0x54, 0x41, 0x55, 0x41, 0x56, 0x41, 0x57});  // push rbx, rbp, r12…r15
   a.absolute({0x48, 0x89}, 4, at(offsetof(Context, host_rsp)));
-  a.absolute({0x48, 0x0f, 0xae}, 0, at(offsetof(Context, fx_host)));
-  a.absolute({0x48, 0x0f, 0xae}, 1, at(offsetof(Context, fx_in)));
+  save_vectors(a, at(offsetof(Context, host)));
+  load_vectors(a, at(offsetof(Context, in)));
   a.bytes({0x48, 0xc7, 0xc4});  // mov rsp, imm32
   a.word32(kScratchStack);
   a.absolute({0xff}, 6, at(offsetof(Context, flags_in)));
@@ -128,10 +156,10 @@ void write_thunk() {
   a.word32(kScratchStack);
   a.bytes({0x9c});  // pushfq
   a.absolute({0x8f}, 0, at(offsetof(Context, flags_out)));
-  a.absolute({0x48, 0x0f, 0xae}, 0, at(offsetof(Context, fx_out)));
+  save_vectors(a, at(offsetof(Context, out)));
   restore_code = a.where();
   a.bytes({0xfc});  // cld
-  a.absolute({0x48, 0x0f, 0xae}, 1, at(offsetof(Context, fx_host)));
+  load_vectors(a, at(offsetof(Context, host)));
   a.absolute({0x48, 0x8b}, 4, at(offsetof(Context, host_rsp)));
   a.bytes({0x41, 0x5f, 0x41, 0x5e, 0x41, 0x5d, 0x41, 0x5c, 0x5d, 0x5b, 0xc3});
 }
@@ -175,8 +203,21 @@ class Signals {
   stack_t old_stack_;
 };
 
-FxImage to_image(const MachineState& s) {
-  FxImage f{};
+// What is in its initial configuration is loaded as such, so that the processor knows.
+std::uint64_t components_in_use(const MachineState& s) {
+  const auto zero = [](const auto& registers) {
+    return std::all_of(registers.begin(), registers.end(), [](const auto& r) { return r[0] == 0 && r[1] == 0; });
+  };
+  const auto& x = s.x87;
+  bool x87 = x.control != 0x37f || x.status != 0 || x.tag_valid != 0;
+  for (const auto& r : x.r) x87 = x87 || r.significand != 0 || r.sign_exponent != 0;
+  return (x87 ? 1u : 0u) | (zero(s.xmm) ? 0u : 2u) | (zero(s.ymm_high) ? 0u : 4u);
+}
+
+XsaveImage to_image(const MachineState& s) {
+  XsaveImage x{};
+  x.components = components_in_use(s);
+  FxImage& f = x.fx;
   f.control = s.x87.control;
   f.status = s.x87.status;
   const unsigned top = (s.x87.status >> 11) & 7;
@@ -187,11 +228,16 @@ FxImage to_image(const MachineState& s) {
     f.st[i].significand = s.x87.r[(top + i) & 7].significand;
     f.st[i].sign_exponent = s.x87.r[(top + i) & 7].sign_exponent;
   }
-  for (unsigned i = 0; i < 16; ++i) std::memcpy(f.xmm[i], s.xmm[i].data(), 16);
-  return f;
+  for (unsigned i = 0; i < 16; ++i) {
+    std::memcpy(f.xmm[i], s.xmm[i].data(), 16);
+    std::memcpy(x.ymm_high[i], s.ymm_high[i].data(), 16);
+  }
+  return x;
 }
 
-void from_image(const FxImage& f, MachineState& s) {
+// XSAVE leaves out what is in its initial configuration.
+void from_image(const XsaveImage& x, MachineState& s) {
+  const FxImage& f = x.fx;
   s.x87 = {};
   s.x87.control = f.control;
   s.x87.status = f.status;
@@ -199,10 +245,18 @@ void from_image(const FxImage& f, MachineState& s) {
   const unsigned top = (f.status >> 11) & 7;
   for (unsigned i = 0; i < 8; ++i) s.x87.r[(top + i) & 7] = {f.st[i].significand, f.st[i].sign_exponent};
   s.mxcsr = f.mxcsr;
-  for (unsigned i = 0; i < 16; ++i) std::memcpy(s.xmm[i].data(), f.xmm[i], 16);
+  for (unsigned i = 0; i < 16; ++i) {
+    std::memcpy(s.xmm[i].data(), f.xmm[i], 16);
+    std::memcpy(s.ymm_high[i].data(), x.ymm_high[i], 16);
+  }
 }
 
 }  // namespace
+
+bool host_has_avx() {
+  static const bool has = __builtin_cpu_supports("avx");
+  return has;
+}
 
 Result run_on_host(const Instance& i, const std::vector<std::uint8_t>& data) {
   set_up();
@@ -210,7 +264,8 @@ Result run_on_host(const Instance& i, const std::vector<std::uint8_t>& data) {
   std::memcpy(c.gpr_in, i.state.gpr.data(), sizeof c.gpr_in);
   c.flags_in = i.state.rflags;
   c.path = 0;
-  c.fx_in = to_image(i.state);
+  c.in = to_image(i.state);
+  c.out = {};
   std::memcpy(reinterpret_cast<void*>(kData), data.data(), kDataSize);
 
   Assembler a(kSlot);
@@ -234,7 +289,7 @@ Result run_on_host(const Instance& i, const std::vector<std::uint8_t>& data) {
   Result r;
   r.state.rflags = c.flags_out;
   std::memcpy(r.state.gpr.data(), c.gpr_out, sizeof c.gpr_out);
-  from_image(c.fx_out, r.state);
+  from_image(c.out, r.state);
   if (c.path == kPathException) {
     r.end = Result::End::kException;
     r.vector = static_cast<std::uint8_t>(c.trap);

@@ -59,7 +59,8 @@ class Machine {
     ArchState& s = core_.st;
     s.cr0 = kCr0Pe | kCr0Mp | kCr0Et | kCr0Ne | kCr0Wp | kCr0Pg;
     s.cr3 = kTables;
-    s.cr4 = kCr4Pae | kCr4Osfxsr | kCr4Osxmmexcpt;
+    s.cr4 = kCr4Pae | kCr4Osfxsr | kCr4Osxmmexcpt | kCr4Osxsave;
+    s.msr.xcr0 = 7;
     s.efer = kEferSce | kEferLme | kEferLma | kEferNxe;
     for (Segment& g : s.seg) g = {0, ~0u, 0xc0f3, 0x2b};
     s.seg[kCs] = {0, ~0u, 0xa0fb, 0x33};
@@ -130,6 +131,8 @@ class Machine {
       core_.st.gpr[i] = s.gpr[i];
       core_.st.xmm[i].q[0] = s.xmm[i][0];
       core_.st.xmm[i].q[1] = s.xmm[i][1];
+      core_.st.xmm[i].q[2] = s.ymm_high[i][0];
+      core_.st.xmm[i].q[3] = s.ymm_high[i][1];
     }
     core_.set_rflags(s.rflags);
     core_.st.mxcsr = s.mxcsr;
@@ -139,6 +142,7 @@ class Machine {
     for (unsigned i = 0; i < 16; ++i) {
       s.gpr[i] = core_.st.gpr[i];
       s.xmm[i] = {core_.st.xmm[i].q[0], core_.st.xmm[i].q[1]};
+      s.ymm_high[i] = {core_.st.xmm[i].q[2], core_.st.xmm[i].q[3]};
     }
     s.rflags = core_.rflags();
     s.mxcsr = core_.st.mxcsr;

@@ -1,9 +1,7 @@
 // SSE … SSE4.1 and MMX against the host. Not compared: what processors are free to do differently (RCPPS and
 // RSQRTPS within their error bound), and where AMD and Intel differ: whether CVTPI2PS enters MMX state for a
 // memory operand, and whether SHA's memory operands must be aligned (Intel: yes).
-#include <bit>
 #include <catch2/catch.hpp>
-#include <cmath>
 
 #include "tests/differential/floating_forms.h"
 
@@ -11,24 +9,6 @@ namespace xensim::differential {
 namespace {
 
 bool is_approximate(const std::string& name) { return name.starts_with("rcp") || name.starts_with("rsqrt"); }
-
-// Equal, both NaN, or within 1.5 × 2⁻¹² of each other's value; twice that, because both sides are approximate.
-// Near the ends of the range processors also differ in where they give zero.
-std::string compare_approximate(const Instance&, const Result& host, const Result& simulated) {
-  if (host.state.mxcsr != simulated.state.mxcsr) return "  mxcsr differs\n";
-  for (unsigned x = 0; x < 16; ++x)
-    for (unsigned lane = 0; lane < 4; ++lane) {
-      const auto of = [&](const Result& r) {
-        return static_cast<std::uint32_t>(r.state.xmm[x][lane / 2] >> (lane % 2 * 32));
-      };
-      const auto h = std::bit_cast<float>(of(host)), s = std::bit_cast<float>(of(simulated));
-      if (of(host) == of(simulated) || (std::isnan(h) && std::isnan(s))) continue;
-      if (std::fabs(h) <= 0x1p-126f && std::fabs(s) <= 0x1p-126f) continue;
-      if (!(std::fabs(h - s) <= std::fabs(h) * (3.0f / 4096)))
-        return "  xmm" + std::to_string(x) + " is far off\n";
-    }
-  return {};
-}
 
 bool adjust(Rng& rng, ZydisMnemonic m, Instance& i, std::uint64_t address) {
   // An MMX instruction that faults may have entered MMX state before or not.

@@ -18,7 +18,7 @@ Table build() {
        {isa::data_movement_forms(), isa::arithmetic_forms(), isa::logic_forms(), isa::atomic_forms(),
         isa::control_flow_forms(), isa::string_forms(), isa::flag_forms(), isa::far_transfer_forms(),
         isa::system_forms(), isa::segment_forms(), isa::io_forms(), isa::sse_forms(), isa::x87_forms(),
-        isa::vmx_forms()}) {
+        isa::xsave_forms(), isa::vmx_forms()}) {
     for (const Form& form : family) {
       const bool second = (form.mnemonic == ZYDIS_MNEMONIC_MOVSD || form.mnemonic == ZYDIS_MNEMONIC_CMPSD) &&
                           table.first[form.mnemonic] != nullptr;

@@ -13,8 +13,6 @@ namespace xensim::cpu::isa {
 
 namespace {
 
-constexpr unsigned kStack = 32, kXmm = 160;
-
 template <class T>
 void put(std::uint8_t* image, unsigned offset, T v) {
   std::memcpy(image + offset, &v, sizeof(T));
@@ -30,7 +28,7 @@ T get(const std::uint8_t* image, unsigned offset) {
 
 void store_fxsave_image(const ArchState& st, bool wide, unsigned registers, std::uint8_t* image) {
   const X87& x = st.x87;
-  std::memset(image, 0, kXmm);
+  std::memset(image, 0, kImageXmm);
   put(image, 0, x.control);
   put(image, 2, x.status);
   put(image, 4, x.tag_valid);
@@ -42,20 +40,19 @@ void store_fxsave_image(const ArchState& st, bool wide, unsigned registers, std:
     put(image, 8, static_cast<std::uint32_t>(x.instruction_pointer));
     put(image, 16, static_cast<std::uint32_t>(x.data_pointer));
   }
-  put(image, 24, st.mxcsr);
-  put(image, 28, kMxcsrMask);
+  put(image, kImageMxcsr, st.mxcsr);
+  put(image, kImageMxcsr + 4, kMxcsrMask);
   for (unsigned i = 0; i < 8; ++i) {
     const X87::Register& r = x.r[(x87::top(x) + i) & 7];
-    put(image, kStack + 16 * i, r.significand);
-    put(image, kStack + 16 * i + 8, r.sign_exponent);
+    put(image, kImageStack + 16 * i, r.significand);
+    put(image, kImageStack + 16 * i + 8, r.sign_exponent);
   }
-  for (unsigned i = 0; i < registers; ++i) std::memcpy(image + kXmm + 16 * i, st.xmm[i].q.data(), 16);
+  for (unsigned i = 0; i < registers; ++i) std::memcpy(image + kImageXmm + 16 * i, st.xmm[i].q.data(), 16);
 }
 
-bool load_fxsave_image(ArchState& st, bool wide, unsigned registers, const std::uint8_t* image) {
-  const auto mxcsr = get<std::uint32_t>(image, 24);
-  if (mxcsr & ~kMxcsrMask) return false;
-  st.mxcsr = mxcsr;
+std::uint32_t mxcsr_of_image(const std::uint8_t* image) { return get<std::uint32_t>(image, kImageMxcsr); }
+
+void load_x87_image(ArchState& st, bool wide, const std::uint8_t* image) {
   X87& x = st.x87;
   x.control = x87::control_value(get<std::uint16_t>(image, 0));
   x.status = get<std::uint16_t>(image, 2);
@@ -66,10 +63,21 @@ bool load_fxsave_image(ArchState& st, bool wide, unsigned registers, const std::
   x87::update_summary(x);
   for (unsigned i = 0; i < 8; ++i) {
     X87::Register& r = x.r[(x87::top(x) + i) & 7];
-    r.significand = get<std::uint64_t>(image, kStack + 16 * i);
-    r.sign_exponent = get<std::uint16_t>(image, kStack + 16 * i + 8);
+    r.significand = get<std::uint64_t>(image, kImageStack + 16 * i);
+    r.sign_exponent = get<std::uint16_t>(image, kImageStack + 16 * i + 8);
   }
-  for (unsigned i = 0; i < registers; ++i) std::memcpy(st.xmm[i].q.data(), image + kXmm + 16 * i, 16);
+}
+
+void load_xmm_image(ArchState& st, unsigned registers, const std::uint8_t* image) {
+  for (unsigned i = 0; i < registers; ++i) std::memcpy(st.xmm[i].q.data(), image + kImageXmm + 16 * i, 16);
+}
+
+bool load_fxsave_image(ArchState& st, bool wide, unsigned registers, const std::uint8_t* image) {
+  const std::uint32_t mxcsr = mxcsr_of_image(image);
+  if (mxcsr & ~kMxcsrMask) return false;
+  st.mxcsr = mxcsr;
+  load_x87_image(st, wide, image);
+  load_xmm_image(st, registers, image);
   return true;
 }
 
@@ -84,7 +92,7 @@ Outcome fxsave(Core& c, const Op& op) {
   if (a & 15) return c.raise_gp();
   std::array<std::uint8_t, kFxsaveBytes> image;
   store_fxsave_image(c.st, kWide, op.sub, image.data());
-  return x87::write_block(c, a, image.data(), kXmm + 16u * op.sub);
+  return x87::write_block(c, a, image.data(), kImageXmm + 16u * op.sub);
 }
 
 template <bool kWide>

@@ -5,6 +5,7 @@
 #include "models/cpu/isa/control_registers.h"
 #include "models/cpu/isa/segmentation.h"
 #include "models/cpu/isa/system.h"
+#include "models/cpu/xstate.h"
 
 namespace xensim::cpu::isa {
 namespace {
@@ -53,6 +54,7 @@ bool write_address(Core& core, std::uint32_t, std::uint64_t v) {
 bool has_tsc(const Core& c) { return c.cpuid.has_1_edx(4); }
 bool has_tsc_adjust(const Core& c) { return c.cpuid.has_7_ebx(1); }
 bool has_machine_check(const Core& c) { return c.cpuid.has_1_edx(14); }
+bool has_xsaves(const Core& c) { return bit(c.cpuid.query(0xd, 1).eax, 3); }
 bool has_sep(const Core& c) { return c.cpuid.has_1_edx(11); }
 bool has_mtrr(const Core& c) { return c.cpuid.has_1_edx(12); }
 bool has_pat(const Core& c) { return c.cpuid.has_1_edx(16); }
@@ -191,6 +193,7 @@ constexpr Row kRows[] = {
     {0x480, 0x491, has_vmx, read_vmx_capability, nullptr},
     {0x6e0, 0x6e0, nullptr, read_apic, write_apic},  // IA32_TSC_DEADLINE
     {0x800, 0x8ff, nullptr, read_apic, write_apic},  // x2APIC
+    {0xda0, 0xda0, has_xsaves, read_field<&Msrs::xss>, write_field<&Msrs::xss, xstate::kSupervisor>},  // IA32_XSS
     {0xc0000080, 0xc0000080, has_efer, read_efer, write_efer_msr},
     {0xc0000081, 0xc0000081, has_long_mode, read_field<&Msrs::star>, write_field<&Msrs::star>},
     {0xc0000082, 0xc0000082, has_long_mode, read_field<&Msrs::lstar>, write_address<&Msrs::lstar>},

@@ -9,6 +9,7 @@
 #include "models/cpu/isa/mmx.h"
 #include "models/cpu/isa/sse_mxcsr.h"
 #include "models/cpu/isa/sse_operands.h"
+#include "models/cpu/isa/vex_operands.h"
 
 namespace xensim::cpu::isa {
 
@@ -16,6 +17,12 @@ namespace sse {
 
 Outcome unusable(Core& c) {
   if ((c.st.cr0 & kCr0Em) || !(c.st.cr4 & kCr4Osfxsr)) return c.raise_ud();
+  return c.raise(kNm);
+}
+
+Outcome vex_unusable(Core& c) {
+  constexpr std::uint64_t kSseAndAvx = 6;
+  if (!(c.st.cr4 & kCr4Osxsave) || (c.st.msr.xcr0 & kSseAndAvx) != kSseAndAvx) return c.raise_ud();
   return c.raise(kNm);
 }
 
@@ -68,7 +75,8 @@ std::span<const Form> sse_forms() {
     std::vector<Form> all;
     for (const auto part :
          {sse_move_forms(), sse_float_forms(), sse_convert_forms(), sse_integer_forms(), sse_shuffle_forms(),
-          sse_extension_forms(), sse_string_compare_forms(), sse_crypto_forms(), mmx_forms()})
+          sse_extension_forms(), sse_string_compare_forms(), sse_crypto_forms(), mmx_forms(), avx_move_forms(),
+          avx_permute_forms(), avx_float_forms(), avx_masked_forms(), fma_forms(), f16c_forms()})
       all.insert(all.end(), part.begin(), part.end());
     return all;
   }();

@@ -1,6 +1,6 @@
 // SSE and SSE2 conversions between floating-point formats and integers (SDM 1, 10.4.3.2 and 11.4.1.6; SDM 2,
 // CVT…). Conversions that read or write an MMX register enter MMX state as MMX instructions do (SDM 1, 9.5.1).
-#include "models/cpu/isa/sse_mxcsr.h"
+#include "models/cpu/isa/vex_operands.h"
 
 namespace xensim::cpu::isa {
 
@@ -18,23 +18,23 @@ namespace {
     return a;                                           \
   }
 
-template <auto kF, class T, bool kMemory>
+template <auto kF, class T, bool kMemory, bool kVex = false>
 Outcome from_integer(Core& c, const Op& op) {
-  if (!usable(c)) [[unlikely]]
-    return unusable(c);
+  if (!available<kVex>(c)) [[unlikely]]
+    return unavailable<kVex>(c);
   T v;
   if constexpr (kMemory) {
     if (Outcome o = c.read(op, v); failed(o)) return o;
   } else {
-    v = static_cast<T>(c.st.gpr[op.rm]);
+    v = static_cast<T>(c.st.gpr[last<kVex>(op)]);
   }
-  const __m128i a = xmm(c, op.reg);
+  const __m128i a = xmm(c, first<kVex>(op));
   __m128i r{};
   if (Outcome o = run_float(
           c, [&] { r = kF(a, v); }, [] { return false; });
       failed(o))
     return o;
-  set_xmm(c, op.reg, r);
+  put<kVex>(c, op.reg, r);
   return Outcome::kNext;
 }
 template <auto kF>
@@ -42,6 +42,14 @@ Handler bind_from_integer(const DecodedInstruction& d, Op&) {
   const bool wide = d.op(1).size == 64;
   if (d.is_mem(1)) return wide ? from_integer<kF, std::uint64_t, true> : from_integer<kF, std::uint32_t, true>;
   return wide ? from_integer<kF, std::uint64_t, false> : from_integer<kF, std::uint32_t, false>;
+}
+template <auto kF>
+Handler bind_vex_from_integer(const DecodedInstruction& d, Op& op) {
+  vex::two_sources(d, op);
+  const bool wide = d.op(2).size == 64;
+  if (d.is_mem(2))
+    return wide ? from_integer<kF, std::uint64_t, true, true> : from_integer<kF, std::uint32_t, true, true>;
+  return wide ? from_integer<kF, std::uint64_t, false, true> : from_integer<kF, std::uint32_t, false, true>;
 }
 
 // Scalar → general register.
@@ -54,10 +62,10 @@ Handler bind_from_integer(const DecodedInstruction& d, Op&) {
     return v;                                           \
   }
 
-template <auto kF, class T, unsigned kBytes, bool kMemory>
+template <auto kF, class T, unsigned kBytes, bool kMemory, bool kVex>
 Outcome to_integer(Core& c, const Op& op) {
-  if (!usable(c)) [[unlikely]]
-    return unusable(c);
+  if (!available<kVex>(c)) [[unlikely]]
+    return unavailable<kVex>(c);
   __m128i b{};
   if constexpr (kMemory) {
     if (Outcome o = load<kBytes>(c, op, b); failed(o)) return o;
@@ -72,12 +80,13 @@ Outcome to_integer(Core& c, const Op& op) {
   c.st.gpr[op.reg] = r;
   return Outcome::kNext;
 }
-template <auto kF, unsigned kBytes>
+template <auto kF, unsigned kBytes, bool kVex = false>
 Handler bind_to_integer(const DecodedInstruction& d, Op&) {
-  const bool wide = d.op(0).size == 64;
-  if (d.is_mem(1))
-    return wide ? to_integer<kF, std::uint64_t, kBytes, true> : to_integer<kF, std::uint32_t, kBytes, true>;
-  return wide ? to_integer<kF, std::uint64_t, kBytes, false> : to_integer<kF, std::uint32_t, kBytes, false>;
+  using Quad = std::uint64_t;
+  using Double = std::uint32_t;
+  if (d.op(0).size == 64)
+    return d.is_mem(1) ? to_integer<kF, Quad, kBytes, true, kVex> : to_integer<kF, Quad, kBytes, false, kVex>;
+  return d.is_mem(1) ? to_integer<kF, Double, kBytes, true, kVex> : to_integer<kF, Double, kBytes, false, kVex>;
 }
 
 // What is wrong for an instruction that needs both SSE and x87 state.
@@ -145,24 +154,38 @@ constexpr auto kPi2Ps = [](__m128i a, __m128i b) {
 #define ROW(name, insn, bytes, tiny)                            \
   Form(ZYDIS_MNEMONIC_##name, CostClass::kFpConvert, kStraight, \
        bind_float<XENSIM_HOST_FLOAT(insn), bytes, Tiny::tiny>)
+#define VEX(name, ...) XENSIM_VEX_ROW(name, kFpConvert, __VA_ARGS__)
+// Elements that keep their width, become wider, become narrower; scalars.
+#define SAME(name, insn) ROW(name, insn, 16, kNone), VEX(name, vex::bind_float<XENSIM_HOST_FLOAT(insn)>)
+#define WIDER(name, insn) ROW(name, insn, 8, kNone), VEX(name, vex::bind_widen<XENSIM_HOST_FLOAT(insn), 8, true>)
+#define NARROWER(name, insn, tiny) \
+  ROW(name, insn, 16, tiny), VEX(name, vex::bind_narrow_float<XENSIM_HOST_FLOAT(insn), Tiny::tiny>)
+#define SCALAR(name, insn, bytes, tiny) \
+  ROW(name, insn, bytes, tiny), VEX(name, vex::bind_float<XENSIM_HOST_FLOAT(insn), bytes, Tiny::tiny>)
+#define FROM(name, insn)                                                                                \
+  Form(ZYDIS_MNEMONIC_##name, CostClass::kFpConvert, kStraight, bind_from_integer<FROM_INTEGER(insn)>), \
+      VEX(name, bind_vex_from_integer<FROM_INTEGER(insn)>)
+#define TO(name, insn, bytes)                                                                              \
+  Form(ZYDIS_MNEMONIC_##name, CostClass::kFpConvert, kStraight, bind_to_integer<TO_INTEGER(insn), bytes>), \
+      VEX(name, bind_to_integer<TO_INTEGER(insn), bytes, true>)
 
 constexpr Form kForms[] = {
-    ROW(CVTPS2PD, "cvtps2pd", 8, kNone),
-    ROW(CVTPD2PS, "cvtpd2ps", 16, kSingle2),
-    ROW(CVTSS2SD, "cvtss2sd", 4, kNone),
-    ROW(CVTSD2SS, "cvtsd2ss", 8, kSingle1),
-    ROW(CVTDQ2PS, "cvtdq2ps", 16, kNone),
-    ROW(CVTDQ2PD, "cvtdq2pd", 8, kNone),
-    ROW(CVTPS2DQ, "cvtps2dq", 16, kNone),
-    ROW(CVTTPS2DQ, "cvttps2dq", 16, kNone),
-    ROW(CVTPD2DQ, "cvtpd2dq", 16, kNone),
-    ROW(CVTTPD2DQ, "cvttpd2dq", 16, kNone),
-    Form(ZYDIS_MNEMONIC_CVTSI2SS, CostClass::kFpConvert, kStraight, bind_from_integer<FROM_INTEGER("cvtsi2ss")>),
-    Form(ZYDIS_MNEMONIC_CVTSI2SD, CostClass::kFpConvert, kStraight, bind_from_integer<FROM_INTEGER("cvtsi2sd")>),
-    Form(ZYDIS_MNEMONIC_CVTSS2SI, CostClass::kFpConvert, kStraight, bind_to_integer<TO_INTEGER("cvtss2si"), 4>),
-    Form(ZYDIS_MNEMONIC_CVTTSS2SI, CostClass::kFpConvert, kStraight, bind_to_integer<TO_INTEGER("cvttss2si"), 4>),
-    Form(ZYDIS_MNEMONIC_CVTSD2SI, CostClass::kFpConvert, kStraight, bind_to_integer<TO_INTEGER("cvtsd2si"), 8>),
-    Form(ZYDIS_MNEMONIC_CVTTSD2SI, CostClass::kFpConvert, kStraight, bind_to_integer<TO_INTEGER("cvttsd2si"), 8>),
+    WIDER(CVTPS2PD, "cvtps2pd"),
+    NARROWER(CVTPD2PS, "cvtpd2ps", kSingle2),
+    SCALAR(CVTSS2SD, "cvtss2sd", 4, kNone),
+    SCALAR(CVTSD2SS, "cvtsd2ss", 8, kSingle1),
+    SAME(CVTDQ2PS, "cvtdq2ps"),
+    WIDER(CVTDQ2PD, "cvtdq2pd"),
+    SAME(CVTPS2DQ, "cvtps2dq"),
+    SAME(CVTTPS2DQ, "cvttps2dq"),
+    NARROWER(CVTPD2DQ, "cvtpd2dq", kNone),
+    NARROWER(CVTTPD2DQ, "cvttpd2dq", kNone),
+    FROM(CVTSI2SS, "cvtsi2ss"),
+    FROM(CVTSI2SD, "cvtsi2sd"),
+    TO(CVTSS2SI, "cvtss2si", 4),
+    TO(CVTTSS2SI, "cvttss2si", 4),
+    TO(CVTSD2SI, "cvtsd2si", 8),
+    TO(CVTTSD2SI, "cvttsd2si", 8),
     Form(ZYDIS_MNEMONIC_CVTPI2PS, CostClass::kFpConvert, kStraight, bind_from_mmx<kPi2Ps, true>),
     Form(ZYDIS_MNEMONIC_CVTPI2PD, CostClass::kFpConvert, kStraight,
          bind_from_mmx<XENSIM_HOST_FLOAT("cvtdq2pd"), false>),

@@ -2,7 +2,7 @@
 #include <bit>
 
 #include "models/cpu/isa/crypto.h"
-#include "models/cpu/isa/sse_operands.h"
+#include "models/cpu/isa/vex_operands.h"
 
 namespace xensim::cpu::isa {
 
@@ -67,15 +67,17 @@ using crypto::AesBlock;
 using crypto::Words;
 
 #define ROW(name, ...) Form(ZYDIS_MNEMONIC_##name, CostClass::kCrypto, kStraight, __VA_ARGS__)
+#define BOTH(name, ...) \
+  ROW(name, bind_xmm<__VA_ARGS__>), XENSIM_VEX_ROW(name, kCrypto, vex::bind_narrow<__VA_ARGS__>)
 
 constexpr Form kForms[] = {
-    ROW(AESENC, bind_xmm<kOnVectors<AesBlock, crypto::aes_encrypt>>),
-    ROW(AESENCLAST, bind_xmm<kOnVectors<AesBlock, crypto::aes_encrypt_last>>),
-    ROW(AESDEC, bind_xmm<kOnVectors<AesBlock, crypto::aes_decrypt>>),
-    ROW(AESDECLAST, bind_xmm<kOnVectors<AesBlock, crypto::aes_decrypt_last>>),
-    ROW(AESIMC, bind_xmm<kOnSource<AesBlock, crypto::aes_inverse_mix_columns>>),
-    ROW(AESKEYGENASSIST, bind_xmm<kKeyGenerationAssist>),
-    ROW(PCLMULQDQ, bind_xmm<kCarrylessMultiply>),
+    BOTH(AESENC, kOnVectors<AesBlock, crypto::aes_encrypt>),
+    BOTH(AESENCLAST, kOnVectors<AesBlock, crypto::aes_encrypt_last>),
+    BOTH(AESDEC, kOnVectors<AesBlock, crypto::aes_decrypt>),
+    BOTH(AESDECLAST, kOnVectors<AesBlock, crypto::aes_decrypt_last>),
+    BOTH(AESIMC, kOnSource<AesBlock, crypto::aes_inverse_mix_columns>),
+    BOTH(AESKEYGENASSIST, kKeyGenerationAssist),
+    BOTH(PCLMULQDQ, kCarrylessMultiply),
     ROW(SHA1RNDS4, bind_xmm<kSha1FourRounds>),
     ROW(SHA1NEXTE, bind_xmm<kOnVectors<Words, crypto::sha1_next_e>>),
     ROW(SHA1MSG1, bind_xmm<kOnVectors<Words, crypto::sha1_message_1>>),

@@ -7,7 +7,7 @@
 #include <bit>
 #include <cmath>
 
-#include "models/cpu/isa/sse_mxcsr.h"
+#include "models/cpu/isa/vex_operands.h"
 
 namespace xensim::cpu::isa {
 
@@ -92,10 +92,10 @@ COMPARE_BINDS(cmpss, "cmpss", 4)
 COMPARE_BINDS(cmpsd, "cmpsd", 8)
 
 // COMISS and its like: unordered, greater, less, equal as ZF, PF, CF; the other three flags are cleared.
-template <auto kF, unsigned kBytes, bool kMemory>
+template <auto kF, unsigned kBytes, bool kMemory, bool kVex>
 Outcome compare_to_flags(Core& c, const Op& op) {
-  if (!usable(c)) [[unlikely]]
-    return unusable(c);
+  if (!available<kVex>(c)) [[unlikely]]
+    return unavailable<kVex>(c);
   __m128i b{};
   if constexpr (kMemory) {
     if (Outcome o = load<kBytes>(c, op, b); failed(o)) return o;
@@ -111,9 +111,9 @@ Outcome compare_to_flags(Core& c, const Op& op) {
   c.flags.load(status);
   return Outcome::kNext;
 }
-template <auto kF, unsigned kBytes>
+template <auto kF, unsigned kBytes, bool kVex = false>
 Handler bind_compare_to_flags(const DecodedInstruction& d, Op&) {
-  return d.is_mem(1) ? compare_to_flags<kF, kBytes, true> : compare_to_flags<kF, kBytes, false>;
+  return d.is_mem(1) ? compare_to_flags<kF, kBytes, true, kVex> : compare_to_flags<kF, kBytes, false, kVex>;
 }
 
 #define TO_FLAGS(insn)                                                                              \
@@ -123,21 +123,19 @@ Handler bind_compare_to_flags(const DecodedInstruction& d, Op&) {
     return (zero ? kZf : 0) | (parity ? kPf : 0) | (carry ? kCf : 0);                               \
   }
 
-#define ARITHMETIC(NAME, insn, cost)                                      \
-  Form(ZYDIS_MNEMONIC_##NAME##PS, CostClass::cost, kStraight,             \
-       bind_float<XENSIM_HOST_FLOAT(insn "ps"), 16, Tiny::kSingle4>),     \
-      Form(ZYDIS_MNEMONIC_##NAME##PD, CostClass::cost, kStraight,         \
-           bind_float<XENSIM_HOST_FLOAT(insn "pd"), 16, Tiny::kDouble2>), \
-      Form(ZYDIS_MNEMONIC_##NAME##SS, CostClass::cost, kStraight,         \
-           bind_float<XENSIM_HOST_FLOAT(insn "ss"), 4, Tiny::kSingle1>),  \
-      Form(ZYDIS_MNEMONIC_##NAME##SD, CostClass::cost, kStraight,         \
-           bind_float<XENSIM_HOST_FLOAT(insn "sd"), 8, Tiny::kDouble1>)
-#define NEVER_TINY(NAME, insn, cost)                                                                            \
-  Form(ZYDIS_MNEMONIC_##NAME##PS, CostClass::cost, kStraight, bind_float<XENSIM_HOST_FLOAT(insn "ps")>),        \
-      Form(ZYDIS_MNEMONIC_##NAME##PD, CostClass::cost, kStraight, bind_float<XENSIM_HOST_FLOAT(insn "pd")>),    \
-      Form(ZYDIS_MNEMONIC_##NAME##SS, CostClass::cost, kStraight, bind_float<XENSIM_HOST_FLOAT(insn "ss"), 4>), \
-      Form(ZYDIS_MNEMONIC_##NAME##SD, CostClass::cost, kStraight, bind_float<XENSIM_HOST_FLOAT(insn "sd"), 8>)
-
+#define BOTH(NAME, cost, insn, bytes, tiny)                     \
+  Form(ZYDIS_MNEMONIC_##NAME, CostClass::cost, kStraight,       \
+       bind_float<XENSIM_HOST_FLOAT(insn), bytes, Tiny::tiny>), \
+      XENSIM_VEX_ROW(NAME, cost, vex::bind_float<XENSIM_HOST_FLOAT(insn), bytes, Tiny::tiny>)
+#define ARITHMETIC(NAME, insn, cost)                                                            \
+  BOTH(NAME##PS, cost, insn "ps", 16, kSingle4), BOTH(NAME##PD, cost, insn "pd", 16, kDouble2), \
+      BOTH(NAME##SS, cost, insn "ss", 4, kSingle1), BOTH(NAME##SD, cost, insn "sd", 8, kDouble1)
+#define NEVER_TINY(NAME, insn, cost)                                                      \
+  BOTH(NAME##PS, cost, insn "ps", 16, kNone), BOTH(NAME##PD, cost, insn "pd", 16, kNone), \
+      BOTH(NAME##SS, cost, insn "ss", 4, kNone), BOTH(NAME##SD, cost, insn "sd", 8, kNone)
+#define COMPARE_TO_FLAGS(NAME, insn, bytes)                                                                    \
+  Form(ZYDIS_MNEMONIC_##NAME, CostClass::kFpCompare, kStraight, bind_compare_to_flags<TO_FLAGS(insn), bytes>), \
+      XENSIM_VEX_ROW(NAME, kFpCompare, bind_compare_to_flags<TO_FLAGS(insn), bytes, true>)
 constexpr Form kForms[] = {
     ARITHMETIC(ADD, "add", kFpAdd),
     ARITHMETIC(SUB, "sub", kFpAdd),
@@ -150,14 +148,18 @@ constexpr Form kForms[] = {
     Form(ZYDIS_MNEMONIC_CMPPD, CostClass::kFpCompare, kStraight, bind_cmppd),
     Form(ZYDIS_MNEMONIC_CMPSS, CostClass::kFpCompare, kStraight, bind_cmpss),
     Form(ZYDIS_MNEMONIC_CMPSD, CostClass::kFpCompare, kStraight, bind_cmpsd),
-    Form(ZYDIS_MNEMONIC_COMISS, CostClass::kFpCompare, kStraight, bind_compare_to_flags<TO_FLAGS("comiss"), 4>),
-    Form(ZYDIS_MNEMONIC_COMISD, CostClass::kFpCompare, kStraight, bind_compare_to_flags<TO_FLAGS("comisd"), 8>),
-    Form(ZYDIS_MNEMONIC_UCOMISS, CostClass::kFpCompare, kStraight, bind_compare_to_flags<TO_FLAGS("ucomiss"), 4>),
-    Form(ZYDIS_MNEMONIC_UCOMISD, CostClass::kFpCompare, kStraight, bind_compare_to_flags<TO_FLAGS("ucomisd"), 8>),
+    COMPARE_TO_FLAGS(COMISS, "comiss", 4),
+    COMPARE_TO_FLAGS(COMISD, "comisd", 8),
+    COMPARE_TO_FLAGS(UCOMISS, "ucomiss", 4),
+    COMPARE_TO_FLAGS(UCOMISD, "ucomisd", 8),
     Form(ZYDIS_MNEMONIC_RCPPS, CostClass::kFpMul, kStraight, bind_xmm<approximate4<reciprocal>>),
     Form(ZYDIS_MNEMONIC_RCPSS, CostClass::kFpMul, kStraight, bind_xmm<approximate1<reciprocal>, 4>),
+    XENSIM_VEX_ROW(RCPPS, kFpMul, vex::bind_lanes<approximate4<reciprocal>>),
+    XENSIM_VEX_ROW(RCPSS, kFpMul, vex::bind_narrow<approximate1<reciprocal>, 4>),
     Form(ZYDIS_MNEMONIC_RSQRTPS, CostClass::kFpMul, kStraight, bind_xmm<approximate4<reciprocal_root>>),
     Form(ZYDIS_MNEMONIC_RSQRTSS, CostClass::kFpMul, kStraight, bind_xmm<approximate1<reciprocal_root>, 4>),
+    XENSIM_VEX_ROW(RSQRTPS, kFpMul, vex::bind_lanes<approximate4<reciprocal_root>>),
+    XENSIM_VEX_ROW(RSQRTSS, kFpMul, vex::bind_narrow<approximate1<reciprocal_root>, 4>),
 };
 
 }  // namespace

@@ -1,6 +1,6 @@
 // Packed integer arithmetic, logic and shifts of SSE2 and MMX (SDM 2). Operations stay within lanes unless a
 // second lambda says how the MMX form differs.
-#include "models/cpu/isa/sse_operands.h"
+#include "models/cpu/isa/vex_operands.h"
 
 namespace xensim::cpu::isa {
 
@@ -8,14 +8,18 @@ using namespace sse;
 
 #define LANES(intrinsic) [](__m128i a, __m128i b) { return intrinsic(a, b); }
 #define LANES_MMX(expression) [](__m128i a, __m128i b) { return expression; }
-#define ROW(name, cost, intrinsic) \
-  Form(ZYDIS_MNEMONIC_##name, CostClass::cost, kStraight, bind_lanes<LANES(intrinsic)>)
-#define ROW_MMX(name, cost, intrinsic, bytes, mmx) \
-  Form(ZYDIS_MNEMONIC_##name, CostClass::cost, kStraight, bind_lanes<LANES(intrinsic), LANES_MMX(mmx), bytes>)
-#define ROW_XMM(name, cost, intrinsic) \
-  Form(ZYDIS_MNEMONIC_##name, CostClass::cost, kStraight, bind_xmm<LANES(intrinsic)>)
-#define ROW_SHIFT(name, intrinsic) \
-  Form(ZYDIS_MNEMONIC_##name, CostClass::kVecAlu, kStraight, bind_shift<LANES(intrinsic)>)
+#define ROW(name, cost, intrinsic)                                                       \
+  Form(ZYDIS_MNEMONIC_##name, CostClass::cost, kStraight, bind_lanes<LANES(intrinsic)>), \
+      XENSIM_VEX_ROW(name, cost, vex::bind_lanes<LANES(intrinsic)>)
+#define ROW_MMX(name, cost, intrinsic, bytes, mmx)                                                              \
+  Form(ZYDIS_MNEMONIC_##name, CostClass::cost, kStraight, bind_lanes<LANES(intrinsic), LANES_MMX(mmx), bytes>), \
+      XENSIM_VEX_ROW(name, cost, vex::bind_lanes<LANES(intrinsic)>)
+#define ROW_XMM(name, cost, intrinsic)                                                 \
+  Form(ZYDIS_MNEMONIC_##name, CostClass::cost, kStraight, bind_xmm<LANES(intrinsic)>), \
+      XENSIM_VEX_ROW(name, cost, vex::bind_lanes<LANES(intrinsic)>)
+#define ROW_SHIFT(name, intrinsic)                                                          \
+  Form(ZYDIS_MNEMONIC_##name, CostClass::kVecAlu, kStraight, bind_shift<LANES(intrinsic)>), \
+      XENSIM_VEX_ROW(name, kVecAlu, vex::bind_shift<LANES(intrinsic)>)
 
 namespace {
 
@@ -114,6 +118,10 @@ constexpr Form kForms[] = {
     ROW_SHIFT(PSRAD, _mm_sra_epi32),
     Form(ZYDIS_MNEMONIC_PSLLDQ, CostClass::kVecShuffle, kStraight, bind_byte_shift<true>),
     Form(ZYDIS_MNEMONIC_PSRLDQ, CostClass::kVecShuffle, kStraight, bind_byte_shift<false>),
+    XENSIM_VEX_ROW(PSLLDQ, kVecShuffle,
+                   vex::bind_lanes<[](__m128i, __m128i b, unsigned n) { return shift_bytes<true>(b, n); }>),
+    XENSIM_VEX_ROW(PSRLDQ, kVecShuffle,
+                   vex::bind_lanes<[](__m128i, __m128i b, unsigned n) { return shift_bytes<false>(b, n); }>),
 };
 
 }  // namespace

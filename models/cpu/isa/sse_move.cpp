@@ -1,7 +1,5 @@
 // SSE and SSE2 data movement: whole registers, parts, general registers, masks, non-temporal and masked stores,
 // MXCSR (SDM 1, 10.4.1 and 11.4.1; SDM 2). Non-temporal stores are ordinary stores here.
-#include <bit>
-
 #include "models/cpu/isa/sse_operands.h"
 
 namespace xensim::cpu::isa {
@@ -9,15 +7,6 @@ namespace xensim::cpu::isa {
 using namespace sse;
 
 namespace {
-
-constexpr auto kSource = [](__m128i, __m128i b) { return b; };
-constexpr auto kLowSingle = [](__m128i a, __m128i b) {
-  return from_parts((low_of(a) & 0xffffffff00000000) | (low_of(b) & 0xffffffff), high_of(a));
-};
-constexpr auto kLowDouble = [](__m128i a, __m128i b) { return from_parts(low_of(b), high_of(a)); };
-constexpr auto kLowToHigh = [](__m128i a, __m128i b) { return _mm_unpacklo_epi64(a, b); };
-constexpr auto kHighToLow = [](__m128i a, __m128i b) { return from_parts(high_of(b), high_of(a)); };
-constexpr auto kLowQuadword = [](__m128i, __m128i b) { return _mm_move_epi64(b); };
 
 template <unsigned kBytes, bool kAligned>
 Outcome store_low(Core& c, const Op& op) {
@@ -142,10 +131,6 @@ Outcome sign_mask_mmx(Core& c, const Op& op) {
   enter_mmx(c);
   return Outcome::kNext;
 }
-constexpr auto kByteSigns = [](__m128i v) { return _mm_movemask_epi8(v); };
-constexpr auto kSingleSigns = [](__m128i v) { return _mm_movemask_ps(_mm_castsi128_ps(v)); };
-constexpr auto kDoubleSigns = [](__m128i v) { return _mm_movemask_pd(_mm_castsi128_pd(v)); };
-
 Handler bind_pmovmskb(const DecodedInstruction& d, Op&) {
   return is_mmx(d.op(1)) ? sign_mask_mmx : sign_mask<kByteSigns>;
 }
@@ -156,10 +141,10 @@ Handler bind_sign_mask(const DecodedInstruction&, Op&) {
 
 // MASKMOVDQU, MASKMOVQ: the bytes whose mask byte has its top bit set go to DS:rDI. All are checked before any is
 // written; a mask of zeros touches no memory.
-template <bool kMmx>
+template <bool kMmx, bool kVex>
 Outcome masked_store(Core& c, const Op& op) {
-  if (!(kMmx ? mmx_usable(c) : usable(c))) [[unlikely]]
-    return kMmx ? mmx_unusable(c) : unusable(c);
+  if (!(kMmx ? mmx_usable(c) : available<kVex>(c))) [[unlikely]]
+    return kMmx ? mmx_unusable(c) : unavailable<kVex>(c);
   constexpr unsigned kBytes = kMmx ? 8 : 16;
   alignas(16) std::uint8_t data[16];
   _mm_store_si128(reinterpret_cast<__m128i*>(data), kMmx ? mmx(c, op.reg) : xmm(c, op.reg));
@@ -179,7 +164,7 @@ Outcome masked_store(Core& c, const Op& op) {
   if constexpr (kMmx) enter_mmx(c);
   return result;
 }
-template <bool kMmx>
+template <bool kMmx, bool kVex = false>
 Handler bind_masked_store(const DecodedInstruction& d, Op& op) {
   op.base = kRdi;
   op.index = kZeroReg;
@@ -197,25 +182,29 @@ Handler bind_masked_store(const DecodedInstruction& d, Op& op) {
   } else {
     op.flags |= d.insn.address_width == 32 ? kAddr32 : kAddr16;
   }
-  return masked_store<kMmx>;
+  return masked_store<kMmx, kVex>;
 }
 
+template <bool kVex>
 Outcome ldmxcsr(Core& c, const Op& op) {
-  if (!usable(c)) [[unlikely]]
-    return unusable(c);
+  if (!available<kVex>(c)) [[unlikely]]
+    return unavailable<kVex>(c);
   std::uint32_t v;
   if (Outcome o = c.read(op, v); failed(o)) return o;
   if (v & 0xffff0000) return c.raise_gp();
   c.st.mxcsr = v;
   return Outcome::kNext;
 }
-Handler bind_ldmxcsr(const DecodedInstruction&, Op&) { return ldmxcsr; }
+template <bool kVex>
 Outcome stmxcsr(Core& c, const Op& op) {
-  if (!usable(c)) [[unlikely]]
-    return unusable(c);
+  if (!available<kVex>(c)) [[unlikely]]
+    return unavailable<kVex>(c);
   return c.write(op, c.st.mxcsr);
 }
-Handler bind_stmxcsr(const DecodedInstruction&, Op&) { return stmxcsr; }
+template <Handler kHandler>
+Handler bind_handler(const DecodedInstruction&, Op&) {
+  return kHandler;
+}
 
 #define MOVE(name, bind) Form(ZYDIS_MNEMONIC_##name, CostClass::kFpMove, kStraight, bind)
 
@@ -247,8 +236,11 @@ constexpr Form kForms[] = {
     MOVE(PMOVMSKB, bind_pmovmskb),
     MOVE(MASKMOVDQU, bind_masked_store<false>),
     MOVE(MASKMOVQ, bind_masked_store<true>),
-    Form(ZYDIS_MNEMONIC_LDMXCSR, CostClass::kFpMove, kStraight, bind_ldmxcsr),
-    Form(ZYDIS_MNEMONIC_STMXCSR, CostClass::kFpMove, kStraight, bind_stmxcsr),
+    MOVE(VMASKMOVDQU, (bind_masked_store<false, true>)),
+    MOVE(LDMXCSR, bind_handler<ldmxcsr<false>>),
+    MOVE(STMXCSR, bind_handler<stmxcsr<false>>),
+    MOVE(VLDMXCSR, bind_handler<ldmxcsr<true>>),
+    MOVE(VSTMXCSR, bind_handler<stmxcsr<true>>),
 };
 
 }  // namespace

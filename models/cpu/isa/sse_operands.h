@@ -4,8 +4,8 @@
 // An operation is a captureless lambda on host vectors, given as a template argument; a shape (register, memory,
 // immediate source; XMM or MMX) wraps it into a handler, and a bind function picks the shape. MMX registers pass
 // through the low half of a host vector, so that one lambda serves both register files wherever lanes do not meet.
-// The upper halves of Vector (AVX) are never touched. SDM 1, chapters 9 to 12; SDM 3, 13.1 (what makes SSE
-// available).
+// The upper halves of Vector (AVX) are never touched; the shapes of VEX encodings are in vex_operands.h. SDM 1,
+// chapters 9 to 12; SDM 3, 13.1 (what makes SSE available).
 #pragma once
 
 #include <emmintrin.h>
@@ -59,6 +59,43 @@ inline void set_xmm(Core& c, unsigned i, __m128i v) {
 // May SSE instructions execute? If not, unusable() raises what they raise.
 inline bool usable(const Core& c) { return ((c.st.cr0 & (kCr0Em | kCr0Ts)) | (~c.st.cr4 & kCr4Osfxsr)) == 0; }
 [[gnu::cold, gnu::noinline]] Outcome unusable(Core& c);
+
+// May VEX-encoded instructions on vectors? (SDM 1, 14.3. Decode has refused them in real and virtual-8086 mode.)
+inline bool vex_usable(const Core& c) {
+  return ((c.st.cr0 & kCr0Ts) | (~c.st.cr4 & kCr4Osxsave) | (~c.st.msr.xcr0 & 6)) == 0;
+}
+[[gnu::cold, gnu::noinline]] Outcome vex_unusable(Core& c);
+
+// For handlers that serve an SSE instruction and its VEX form: whether they may execute; and the result, of which
+// the VEX form zeroes the upper half of the register.
+template <bool kVex>
+bool available(const Core& c) {
+  return kVex ? vex_usable(c) : usable(c);
+}
+template <bool kVex>
+Outcome unavailable(Core& c) {
+  return kVex ? vex_unusable(c) : unusable(c);
+}
+inline __m128i half(const Core& c, unsigned reg, unsigned i) {
+  return _mm_load_si128(reinterpret_cast<const __m128i*>(&c.st.xmm[reg].q[2 * i]));
+}
+inline void set_half(Core& c, unsigned reg, unsigned i, __m128i v) {
+  _mm_store_si128(reinterpret_cast<__m128i*>(&c.st.xmm[reg].q[2 * i]), v);
+}
+template <bool kVex>
+void put(Core& c, unsigned reg, __m128i v) {
+  set_half(c, reg, 0, v);
+  if constexpr (kVex) set_half(c, reg, 1, _mm_setzero_si128());
+}
+// The registers of their first source and of their last.
+template <bool kVex>
+unsigned first(const Op& op) {
+  return kVex ? op.rm : op.reg;
+}
+template <bool kVex>
+unsigned last(const Op& op) {
+  return kVex ? op.sub : op.rm;
+}
 
 // May MMX instructions execute? Also #MF for a pending x87 exception.
 inline bool mmx_usable(const Core& c) { return ((c.st.cr0 & (kCr0Em | kCr0Ts)) | (c.st.x87.status & 0x80u)) == 0; }
@@ -191,6 +228,20 @@ Handler bind_shift(const DecodedInstruction& d, Op& op) {
   if (d.is_imm(1)) return is_mmx(d.op(0)) ? mmx_immediate<kF> : xmm_immediate<kF>;
   return bind_lanes<kF>(d, op);
 }
+
+// What moves do with destination and source.
+inline constexpr auto kSource = [](__m128i, __m128i b) { return b; };
+inline constexpr auto kLowSingle = [](__m128i a, __m128i b) {
+  return from_parts((low_of(a) & 0xffffffff00000000) | (low_of(b) & 0xffffffff), high_of(a));
+};
+inline constexpr auto kLowDouble = [](__m128i a, __m128i b) { return from_parts(low_of(b), high_of(a)); };
+inline constexpr auto kLowToHigh = [](__m128i a, __m128i b) { return _mm_unpacklo_epi64(a, b); };
+inline constexpr auto kHighToLow = [](__m128i a, __m128i b) { return from_parts(high_of(b), high_of(a)); };
+inline constexpr auto kLowQuadword = [](__m128i, __m128i b) { return _mm_move_epi64(b); };
+// Sign bits.
+inline constexpr auto kByteSigns = [](__m128i v) { return _mm_movemask_epi8(v); };
+inline constexpr auto kSingleSigns = [](__m128i v) { return _mm_movemask_ps(_mm_castsi128_ps(v)); };
+inline constexpr auto kDoubleSigns = [](__m128i v) { return _mm_movemask_pd(_mm_castsi128_pd(v)); };
 
 inline constexpr BlockShape kStraight = BlockShape::kStraight;
 

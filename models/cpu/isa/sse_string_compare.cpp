@@ -3,8 +3,8 @@
 #include <bit>
 #include <cstdlib>
 
-#include "models/cpu/isa/sse_operands.h"
 #include "models/cpu/isa/string_compare.h"
+#include "models/cpu/isa/vex_operands.h"
 
 namespace xensim::cpu::isa {
 
@@ -84,9 +84,10 @@ void put_index(Core& c, const StringCompare& how, unsigned bits) {
   c.st.gpr[kRcx] = bits == 0 ? none : how.most_significant() ? highest : lowest;
 }
 
+template <bool kVex>
 void put_mask(Core& c, const StringCompare& how, unsigned bits) {
   if (!how.most_significant()) {
-    set_xmm(c, 0, from_parts(bits, 0));
+    put<kVex>(c, 0, from_parts(bits, 0));
     return;
   }
   Bytes mask{};
@@ -94,14 +95,14 @@ void put_mask(Core& c, const StringCompare& how, unsigned bits) {
   for (unsigned n = 0; n < 16; ++n) mask[n] = bits >> (n / size) & 1 ? 0xff : 0;
   __m128i v;
   std::memcpy(&v, mask.data(), 16);
-  set_xmm(c, 0, v);
+  put<kVex>(c, 0, v);
 }
 
 enum class Length { kImplicit, kExplicit, kExplicitWide };
 
-template <Length kLength, bool kMask, bool kMemory>
+template <Length kLength, bool kMask, bool kMemory, bool kVex>
 Outcome compare_strings(Core& c, const Op& op) {
-  if (!usable(c)) return unusable(c);
+  if (!available<kVex>(c)) return unavailable<kVex>(c);
   __m128i source{};
   if constexpr (kMemory) {
     if (Outcome o = load<16, false>(c, op, source); failed(o)) return o;
@@ -118,22 +119,30 @@ Outcome compare_strings(Core& c, const Op& op) {
     b.length = explicit_length<kLength == Length::kExplicitWide>(c.st.gpr[kRdx], how.elements());
   }
   const unsigned bits = how.result(a, b);
-  kMask ? put_mask(c, how, bits) : put_index(c, how, bits);
+  kMask ? put_mask<kVex>(c, how, bits) : put_index(c, how, bits);
   c.flags.load((bits != 0 ? kCf : 0) | (b.length < how.elements() ? kZf : 0) |
                (a.length < how.elements() ? kSf : 0) | (bits & 1 ? kOf : 0));
   return Outcome::kNext;
 }
 
-template <bool kLengthsGiven, bool kMask>
+// Are the lengths in RAX and RDX? REX.W, or VEX.W, says so.
+bool wide_lengths(const DecodedInstruction& d) {
+  for (unsigned i = d.insn.operand_count_visible; i < d.insn.operand_count; ++i)
+    if (d.is_reg(i) && d.op(i).reg.value == ZYDIS_REGISTER_RAX) return true;
+  return false;
+}
+
+template <bool kLengthsGiven, bool kMask, bool kVex = false>
 Handler bind_compare(const DecodedInstruction& d, Op&) {
   using enum Length;
   const bool memory = d.is_mem(1);
   if constexpr (kLengthsGiven) {
-    if (d.insn.attributes & ZYDIS_ATTRIB_HAS_REX && d.insn.raw.rex.W)
-      return memory ? compare_strings<kExplicitWide, kMask, true> : compare_strings<kExplicitWide, kMask, false>;
-    return memory ? compare_strings<kExplicit, kMask, true> : compare_strings<kExplicit, kMask, false>;
+    if (wide_lengths(d))
+      return memory ? compare_strings<kExplicitWide, kMask, true, kVex>
+                    : compare_strings<kExplicitWide, kMask, false, kVex>;
+    return memory ? compare_strings<kExplicit, kMask, true, kVex> : compare_strings<kExplicit, kMask, false, kVex>;
   }
-  return memory ? compare_strings<kImplicit, kMask, true> : compare_strings<kImplicit, kMask, false>;
+  return memory ? compare_strings<kImplicit, kMask, true, kVex> : compare_strings<kImplicit, kMask, false, kVex>;
 }
 
 constexpr Form row(ZydisMnemonic m, Bind b) { return {m, CostClass::kCrypto, kStraight, b}; }
@@ -143,6 +152,10 @@ constexpr Form kForms[] = {
     row(ZYDIS_MNEMONIC_PCMPESTRM, bind_compare<true, true>),
     row(ZYDIS_MNEMONIC_PCMPISTRI, bind_compare<false, false>),
     row(ZYDIS_MNEMONIC_PCMPISTRM, bind_compare<false, true>),
+    row(ZYDIS_MNEMONIC_VPCMPESTRI, bind_compare<true, false, true>),
+    row(ZYDIS_MNEMONIC_VPCMPESTRM, bind_compare<true, true, true>),
+    row(ZYDIS_MNEMONIC_VPCMPISTRI, bind_compare<false, false, true>),
+    row(ZYDIS_MNEMONIC_VPCMPISTRM, bind_compare<false, true, true>),
 };
 
 }  // namespace

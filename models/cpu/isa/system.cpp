@@ -1,9 +1,10 @@
 // System instructions that have no file of their own, and the table of them all: CPUID, time stamps, HLT, TLB and
-// cache invalidation, XCR0, SWAPGS, AC, random numbers (SDM 2, the instructions' pages; SDM 3, 2.8 and 25.1 for
+// cache invalidation, SWAPGS, AC, random numbers (SDM 2, the instructions' pages; SDM 3, 2.8 and 25.1 for
 // the order of faults and VM exits: #UD and privilege faults come first).
 #include "models/cpu/isa/system.h"
 
 #include "models/cpu/isa/segmentation.h"
+#include "models/cpu/xstate.h"
 
 namespace xensim::cpu::isa {
 namespace {
@@ -23,6 +24,8 @@ Outcome cpuid(Core& core, const Op& op) {
     r.ecx = (r.ecx & ~(1u << 27)) | (st.cr4 & kCr4Osxsave ? 1u << 27 : 0);
   } else if (leaf == 0xb || leaf == 0x1f) {
     r.edx = core.index;
+  } else if (leaf == 0xd) {
+    xstate::update_cpuid(r, subleaf, st.msr);
   } else if (leaf == 0x80000001 && !st.code64()) {
     r.edx &= ~(1u << 11);  // Intel reports SYSCALL in 64-bit mode only
   }
@@ -138,28 +141,6 @@ Outcome access_check(Core& core, const Op&) {
   return Outcome::kNext;
 }
 
-Outcome xgetbv(Core& core, const Op&) {
-  if (!(core.st.cr4 & kCr4Osxsave)) return core.raise_ud();
-  if (static_cast<std::uint32_t>(core.st.gpr[kRcx]) != 0) return core.raise_gp(0);
-  put_edx_eax(core, core.st.msr.xcr0);
-  return Outcome::kNext;
-}
-
-// XCR0 holds what leaf 0xd reports; x87 is always on, and AVX needs SSE (SDM 3, 2.6).
-Outcome xsetbv(Core& core, const Op& op) {
-  ArchState& st = core.st;
-  if (!(st.cr4 & kCr4Osxsave)) return core.raise_ud();
-  if (!privileged(core)) return core.raise_gp(0);
-  if (Outcome o = core.vmx.on_xsetbv(op); failed(o)) return o;
-  const std::uint64_t v = static_cast<std::uint32_t>(st.gpr[kRax]) | (st.gpr[kRdx] << 32);
-  const CpuidRegisters supported = core.cpuid.query(0xd, 0);
-  const std::uint64_t allowed = supported.eax | (std::uint64_t{supported.edx} << 32);
-  if (static_cast<std::uint32_t>(st.gpr[kRcx]) != 0 || !(v & 1) || (v & ~allowed) || ((v & 4) && !(v & 2)))
-    return core.raise_gp(0);
-  st.msr.xcr0 = v;
-  return Outcome::kEndBlock;
-}
-
 // Always succeeds: CF is set and the other status flags are cleared.
 template <unsigned Bits, bool Seed>
 Outcome random(Core& core, const Op& op) {
@@ -234,8 +215,6 @@ std::span<const Form> system_forms() {
       {ZYDIS_MNEMONIC_SWAPGS, CostClass::kSegmentLoad, kStraight, bind_mode64<swapgs>},
       {ZYDIS_MNEMONIC_CLAC, CostClass::kFlag, kStraight, bind<access_check<false>>},
       {ZYDIS_MNEMONIC_STAC, CostClass::kFlag, kStraight, bind<access_check<true>>},
-      {ZYDIS_MNEMONIC_XGETBV, CostClass::kXsave, kStraight, bind<xgetbv>},
-      {ZYDIS_MNEMONIC_XSETBV, CostClass::kXsave, kEnds, bind<xsetbv>},
       {ZYDIS_MNEMONIC_RDRAND, CostClass::kRandom, kStraight, bind_random<false>},
       {ZYDIS_MNEMONIC_RDSEED, CostClass::kRandom, kStraight, bind_random<true>},
       {ZYDIS_MNEMONIC_MONITOR, CostClass::kCacheControl, kEnds, bind<monitor>},

@@ -26,7 +26,7 @@ constexpr std::uint32_t set_of(Bits... n) {
 inline constexpr Allowed kPin{0x16, 0x16 | set_of(0, 3, 5, 6)};
 inline constexpr Allowed kPrimary{
     0x04006172, 0x0401e172 | set_of(2, 3, 7, 9, 10, 11, 12, 15, 16, 19, 20, 21, 22, 23, 24, 25, 28, 29, 30, 31)};
-inline constexpr Allowed kSecondary{0, set_of(0, 1, 2, 3, 5, 6, 7, 10, 11, 12, 16, 17, 25)};
+inline constexpr Allowed kSecondary{0, set_of(0, 1, 2, 3, 5, 6, 7, 10, 11, 12, 16, 17, 20, 25)};
 // What a processor without page-modification logging does not allow.
 inline constexpr std::uint32_t kSecondaryPml = set_of(17);
 inline constexpr Allowed kExit{0x36dfb, 0x36dff | set_of(9, 15, 18, 19, 20, 21, 22)};

@@ -11,7 +11,8 @@ namespace xensim::cpu {
 struct Controls {
   std::uint32_t pin = 0, primary = 0, secondary = 0, exit = 0, entry = 0;
   std::uint32_t exception_bitmap = 0, pf_error_mask = 0, pf_error_match = 0;
-  std::uint64_t io_bitmap_a = 0, io_bitmap_b = 0, msr_bitmap = 0, tsc_offset = 0, tsc_multiplier = 1ull << 48;
+  std::uint64_t io_bitmap_a = 0, io_bitmap_b = 0, msr_bitmap = 0, tsc_offset = 0, tsc_multiplier = 1ull << 48,
+                xss_exiting_bitmap = 0;
   std::uint64_t cr0_mask = 0, cr0_shadow = 0, cr4_mask = 0, cr4_shadow = 0;
   std::uint64_t cr3_target[4] = {0, 0, 0, 0};
   std::uint32_t cr3_targets = 0;

@@ -144,6 +144,11 @@ Outcome Vmx::on_xsetbv(const Op& op) {
   return non_root ? exit(ExitReason::kXsetbv, 0, op.length) : Outcome::kNext;
 }
 
+Outcome Vmx::on_xsaves(const Op& op, bool save, std::uint64_t supervisor) {
+  if (!non_root || !(supervisor & controls.xss_exiting_bitmap)) return Outcome::kNext;
+  return exit(save ? ExitReason::kXsaves : ExitReason::kXrstors, 0, op.length);
+}
+
 Outcome Vmx::on_rdrand(const Op& op, bool rdseed, unsigned operand_bits) {
   if (!non_root || !(rdseed ? controls.rdseed_exiting() : controls.rdrand_exiting())) return Outcome::kNext;
   exit(rdseed ? ExitReason::kRdseed : ExitReason::kRdrand, 0, op.length);

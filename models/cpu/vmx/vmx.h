@@ -100,6 +100,8 @@ class Vmx {
   Outcome on_descriptor_table(const Op& op, ExitReason reason, std::uint64_t displacement,
                               unsigned instruction = 0, int gpr = -1);
   Outcome on_xsetbv(const Op& op);
+  // XSAVES and XRSTORS. supervisor: the components of IA32_XSS among those that are asked for.
+  Outcome on_xsaves(const Op& op, bool save, std::uint64_t supervisor);
   // operand_bits: 16, 32 or 64; the destination is op.reg.
   Outcome on_rdrand(const Op& op, bool rdseed, unsigned operand_bits = 64);
   // VMCALL, VMXON … and INVEPT, INVVPID in non-root operation. reg2: the register operand beside the memory

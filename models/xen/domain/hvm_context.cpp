@@ -4,6 +4,8 @@
 #include <cstring>
 
 #include "models/cpu/isa/fxsave.h"
+#include "models/cpu/xstate.h"
+#include "models/xen/domain/xstate.h"
 #include "models/xen/hypervisor.h"
 #include "models/xen/public.h"
 
@@ -17,7 +19,7 @@ using Bytes = std::vector<std::uint8_t>;
 constexpr std::uint16_t kEnd = HVM_SAVE_CODE(END), kHeader = HVM_SAVE_CODE(HEADER), kCpu = HVM_SAVE_CODE(CPU),
                         kLapic = HVM_SAVE_CODE(LAPIC), kLapicRegs = HVM_SAVE_CODE(LAPIC_REGS),
                         kPciIrq = HVM_SAVE_CODE(PCI_IRQ), kIsaIrq = HVM_SAVE_CODE(ISA_IRQ),
-                        kPciLink = HVM_SAVE_CODE(PCI_LINK), kMtrr = HVM_SAVE_CODE(MTRR),
+                        kPciLink = HVM_SAVE_CODE(PCI_LINK), kMtrr = HVM_SAVE_CODE(MTRR), kXsave = CPU_XSAVE_CODE,
                         kVmce = HVM_SAVE_CODE(VMCE_VCPU), kTscAdjust = HVM_SAVE_CODE(TSC_ADJUST);
 
 constexpr std::uint64_t kMachineCheckBanks = 2;                        // of IA32_MCG_CAP, as Xen offers them
@@ -316,6 +318,40 @@ void load_mtrr(Hypervisor& hv, Vcpu& v, const hvm_hw_mtrr& r) {
   v.reinject_error = error;
 }
 
+// --- Extended state: three words and a save area in the standard form. A vCPU that has never set XCR0 has none.
+
+constexpr std::size_t kAreaOffset = offsetof(hvm_hw_cpu_xsave, save_area);
+
+Bytes xsave_record(Hypervisor& hv, Vcpu& v) {
+  const std::uint64_t words[] = {xstate::supported(hv), v.xcr0, v.xcr0_accum};
+  static_assert(sizeof words == kAreaOffset);
+  const Bytes area = xstate::image(hv, v);
+  Bytes r(sizeof words + area.size());
+  std::memcpy(r.data(), words, sizeof words);
+  std::copy(area.begin(), area.end(), r.begin() + sizeof words);
+  return r;
+}
+
+// What follows the area may be zeros, as old senders left them.
+long check_xsave(const Hypervisor& hv, const Domain& d, std::span<const std::uint8_t> body) {
+  if (body.size() < sizeof(hvm_hw_cpu_xsave)) return -kEinval;
+  hvm_hw_cpu_xsave r;
+  std::memcpy(&r, body.data(), sizeof r);
+  const std::span area = body.subspan(kAreaOffset);
+  if (const long bad = xstate::validate(hv, d, r.xcr0, r.xcr0_accum, area)) return bad;
+  const std::size_t bytes = cpu::xstate::standard_bytes(r.xcr0_accum);
+  if (area.size() < bytes) return -kEinval;
+  return std::any_of(area.begin() + static_cast<std::ptrdiff_t>(bytes), area.end(), [](auto b) { return b != 0; })
+             ? -kEopnotsupp
+             : 0;
+}
+
+void load_xsave(Hypervisor& hv, Vcpu& v, std::span<const std::uint8_t> body) {
+  hvm_hw_cpu_xsave r;
+  std::memcpy(&r, body.data(), sizeof r);
+  xstate::load(hv, v, r.xcr0, r.xcr0_accum, body.subspan(kAreaOffset));
+}
+
 // --- The records of a context, checked.
 
 struct Item {
@@ -366,7 +402,7 @@ long read_items(const Hypervisor& hv, const Domain& d, std::span<const std::uint
     at += sizeof w;
     if (w.typecode == kEnd) break;
     if (w.length > context.size() - at) return -kEnodata;
-    if (w.length != size_of(w.typecode)) return -kEinval;
+    if (w.typecode != kXsave && w.length != size_of(w.typecode)) return -kEinval;
     if (out.empty() != (w.typecode == kHeader)) return -kEinval;  // the header comes first, and once
     if (w.typecode != kHeader && w.instance >= d.vcpus.size()) return -kEinval;
     out.push_back({w, context.subspan(at, w.length)});
@@ -375,9 +411,12 @@ long read_items(const Hypervisor& hv, const Domain& d, std::span<const std::uint
   if (out.empty()) return -kEinval;
   const auto header = body_as<hvm_save_header>(out.front());
   if (header.magic != HVM_FILE_MAGIC || header.version != HVM_FILE_VERSION) return -kEinval;
-  for (const Item& item : out)
+  for (const Item& item : out) {
+    if (item.what.typecode == kXsave)
+      if (const long r = check_xsave(hv, d, item.body)) return r;
     if (item.what.typecode == kCpu && !acceptable(hv, *d.vcpus[item.what.instance], body_as<hvm_hw_cpu>(item)))
       return -kEinval;
+  }
   return 0;
 }
 
@@ -401,6 +440,9 @@ std::vector<std::uint8_t> save_hvm_context(Hypervisor& hv, Domain& d) {
   append_record(out, kIsaIrq, 0, hvm_hw_isa_irqs{});
   append_record(out, kPciLink, 0, hvm_hw_pci_link{});
   for (auto& v : d.vcpus) append_record(out, kMtrr, v->id, mtrr_record(hv, *v));
+  for (auto& v : d.vcpus)
+    if (v->xcr0_accum != 0)
+      append_record(out, kXsave, v->id, std::span<const std::uint8_t>(xsave_record(hv, *v)));
   for (auto& v : d.vcpus) append_record(out, kVmce, v->id, hvm_vmce_vcpu{kMachineCheckBanks, 0, 0, 0});
   for (auto& v : d.vcpus) append_record(out, kTscAdjust, v->id, hvm_tsc_adjust{v->tsc_adjust});
   append_record(out, kEnd, 0, std::span<const std::uint8_t>{});
@@ -425,6 +467,9 @@ long load_hvm_context(Hypervisor& hv, Domain& d, std::span<const std::uint8_t> c
         break;
       case kMtrr:
         load_mtrr(hv, v, body_as<hvm_hw_mtrr>(item));
+        break;
+      case kXsave:
+        load_xsave(hv, v, item.body);
         break;
       case kTscAdjust:
         v.tsc_adjust = body_as<hvm_tsc_adjust>(item).tsc_adjust;

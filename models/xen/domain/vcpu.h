@@ -137,8 +137,10 @@ struct Vcpu {
   bool vmcs_launched = false;
   int vmcs_pcpu = -1;  // where the VMCS is active
   std::uint16_t vpid = 0;
-  std::uint64_t tsc_offset = 0;  // added to the TSC by the hardware
-  std::uint64_t tsc_adjust = 0;  // IA32_TSC_ADJUST
+  std::uint64_t tsc_offset = 0;            // added to the TSC by the hardware
+  std::uint64_t tsc_adjust = 0;            // IA32_TSC_ADJUST
+  std::uint64_t xcr0 = 0, xcr0_accum = 0;  // domain/xstate.h
+  PhysAddr xsave_area{0};
   GuestContext context;
   Vmce vmce;
   VlapicBus vlapic_bus;

@@ -3,6 +3,8 @@
 // features away from what a guest can have at most, not add any.
 #include <algorithm>
 
+#include "models/cpu/xstate.h"
+#include "models/xen/domain/xstate.h"
 #include "models/xen/hypercall/control.h"
 
 namespace xensim::xen {
@@ -62,7 +64,7 @@ long put_subleaves(List<xen_cpuid_leaf_t>& list, const CpuidPolicy& p, std::uint
     if (leaf == 4 && (v.eax & 0x1f) == 0) break;
     if (leaf == 7 && s == p.query(7, 0).eax) break;
     if (leaf == 0xb && (v.ecx >> 8 & 0xff) == 0) break;
-    if (leaf == 0xd && s == 1) break;  // no state beyond what FXSAVE has
+    if (leaf == 0xd && s >= 1 && cpu::xstate::user_components(p) >> (s + 1) == 0) break;
   }
   return 0;
 }
@@ -129,12 +131,16 @@ void limit_features(CpuidPolicy& p, const CpuidPolicy& most) {
     p.set(leaf, 0, r);
   };
   limit(1, false, false, true, true);
+  CpuidRegisters extended = p.query(0xd, 1);
+  extended.eax &= most.query(0xd, 1).eax;
+  p.set(0xd, 1, extended);
   limit(7, false, true, true, true);
   limit(0x80000001, false, false, true, true);
   limit(0x80000007, false, false, false, true);
   CpuidRegisters r = p.query(1, 0);
   r.ecx |= 1u << 31;  // there is a hypervisor
   p.set(1, 0, r);
+  xstate::recalculate(p);
 }
 
 long set_policy(ControlCall& c, Domain& d, xen_domctl_cpu_policy& op) {

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cstring>
 
+#include "models/cpu/xstate.h"
 #include "models/xen/control/domain_control.h"
 #include "models/xen/domain/hvm_context.h"
+#include "models/xen/domain/xstate.h"
 #include "models/xen/hypercall/control.h"
 
 namespace xensim::xen {
@@ -150,29 +152,57 @@ long get_hvm_record(ControlCall& c, Domain& d, xen_domctl_hvmcontext_partial& op
   return 0;
 }
 
-// XSAVE state: the modelled processor has none, so that there is a header of two words, XCR0 and what was ever in
-// it, and no more.
+// Extended state: XCR0, XCR0_ACCUM, and the save area in the standard form.
+constexpr std::uint64_t kExtendedHeader = 16;
+
+long get_extended_state(ControlCall& c, Domain& d, Vcpu& v, xen_domctl_vcpuextstate& e) {
+  const std::uint64_t mask = xstate::supported(c.hv);
+  if ((e.size == 0 && e.xfeature_mask == 0) || !e.buffer.p) {
+    e.xfeature_mask = mask;
+    e.size = kExtendedHeader + cpu::xstate::standard_bytes(mask);
+    c.write_back = true;
+    return 0;
+  }
+  if (v.model) return -kEopnotsupp;
+  if (!c.hold_still(d)) return 0;
+  const std::uint64_t header[2] = {v.xcr0, v.xcr0_accum};
+  const std::vector<std::uint8_t> area = xstate::image(c.hv, v);
+  c.hv.restore_context(c.vcpu);
+  const std::uint64_t given = e.size, mask_given = e.xfeature_mask;
+  if (given < kExtendedHeader + area.size() || mask_given != mask) return -kEinval;
+  if (!c.write(address_in(e.buffer), header)) return -kEfault;
+  if (!c.write(address_in(e.buffer) + kExtendedHeader, area.data(), area.size())) return -kEfault;
+  e.size = kExtendedHeader + area.size();
+  c.write_back = true;
+  return 0;
+}
+
+long set_extended_state(ControlCall& c, Domain& d, Vcpu& v, const xen_domctl_vcpuextstate& e) {
+  const std::uint64_t size = e.size;
+  if (size < kExtendedHeader || size > kExtendedHeader + cpu::xstate::standard_bytes(xstate::supported(c.hv)))
+    return -kEinval;
+  if (v.model) return -kEopnotsupp;
+  std::uint64_t header[2];
+  std::vector<std::uint8_t> area(size - kExtendedHeader);
+  if (!c.read(address_in(e.buffer), header)) return -kEfault;
+  if (!area.empty() && !c.read(address_in(e.buffer) + kExtendedHeader, area.data(), area.size())) return -kEfault;
+  const bool whole = area.size() >= cpu::xstate::kExtended;
+  if (header[1] == 0 ? header[0] != 0 : !whole) return -kEinval;
+  if (header[1] != 0)
+    if (const long bad = xstate::validate(c.hv, d, header[0], header[1], area)) return bad;
+  if (area.empty()) return 0;
+  if (!whole || area.size() != cpu::xstate::standard_bytes(header[1])) return -kEinval;
+  if (!c.hold_still(d)) return 0;
+  xstate::load(c.hv, v, header[0], header[1], area);
+  c.hv.restore_context(c.vcpu);
+  return 0;
+}
+
 long extended_state(ControlCall& c, Domain& d, xen_domctl_vcpuextstate& e, bool set) {
-  constexpr std::uint64_t kHeader = 16;
-  c.write_back = !set;
   Vcpu* v = find_vcpu(d, e.vcpu);
   if (!v) return -kEsrch;
   if (v == &c.vcpu) return -kEinval;
-  std::uint64_t header[2] = {0, 0};
-  if (!set) {
-    if ((e.size == 0 && e.xfeature_mask == 0) || !e.buffer.p) {
-      e.xfeature_mask = 0;
-      e.size = kHeader;
-      return 0;
-    }
-    if (e.size < kHeader || e.xfeature_mask != 0) return -kEinval;
-    if (!c.write(address_in(e.buffer), header)) return -kEfault;
-    e.size = kHeader;
-    return 0;
-  }
-  if (e.size != kHeader) return -kEinval;
-  if (!c.read(address_in(e.buffer), header)) return -kEfault;
-  return header[0] == 0 && header[1] == 0 ? 0 : -kEinval;
+  return set ? set_extended_state(c, d, *v, e) : get_extended_state(c, d, *v, e);
 }
 
 long extended_context(ControlCall& c, Domain& d, xen_domctl_ext_vcpucontext& e, bool set) {

@@ -1,5 +1,7 @@
 // What Xen does on each VM exit. Exit by exit the behaviour of vmx_vmexit_handler (Xen 4.17): instructions are
 // emulated against the guest's state, which the core still holds where the VMCS does not cover it.
+#include "models/cpu/xstate.h"
+#include "models/xen/domain/xstate.h"
 #include "models/xen/hvm/platform.h"
 #include "models/xen/hypervisor.h"
 #include "models/xen/mm/nested_page_fault.h"
@@ -137,8 +139,7 @@ void Hypervisor::handle_exit(PcpuState& c, Vcpu& v) {
       inject_exception(v, cpu::kUd);
       break;
     case R::kXsetbv:
-      cost.charge(p, Path::kXsetbv);
-      inject_exception(v, cpu::kGp, 0);
+      exit_xsetbv(c, v);
       break;
     case R::kPmlFull:
       cost.charge(p, Path::kPmlFull);
@@ -179,6 +180,8 @@ void Hypervisor::exit_cpuid(PcpuState& c, Vcpu& v) {
       if (!v.vlapic.enabled()) r.edx &= ~(1u << 9);
     } else if (leaf == 0xb) {
       r = {0, 0, subleaf & 0xff, 2 * v.id};
+    } else if (leaf == 0xd) {
+      cpu::xstate::update_cpuid(r, subleaf, core.st.msr);
     }
   }
   tracer.cpuid(c.pcpu->index, leaf, subleaf, r.eax, r.ebx, r.ecx, r.edx);
@@ -187,6 +190,16 @@ void Hypervisor::exit_cpuid(PcpuState& c, Vcpu& v) {
   core.st.gpr[cpu::kRcx] = r.ecx;
   core.st.gpr[cpu::kRdx] = r.edx;
   advance_rip(c);
+}
+
+void Hypervisor::exit_xsetbv(PcpuState& c, Vcpu& v) {
+  const cpu::ArchState& st = c.pcpu->core.st;
+  cost.charge(*c.pcpu, Path::kXsetbv);
+  const std::uint64_t value = st.gpr[cpu::kRdx] << 32 | static_cast<std::uint32_t>(st.gpr[cpu::kRax]);
+  if (xstate::set_xcr0(c, v, static_cast<std::uint32_t>(st.gpr[cpu::kRcx]), value) != 0)
+    inject_exception(v, cpu::kGp, 0);
+  else
+    advance_rip(c);
 }
 
 // Xen's own leaves (public/arch-x86/cpuid.h); values as in 4.17 (XEN-GUEST-ABI: A.5).
@@ -244,6 +257,7 @@ cpu::CpuidPolicy Hypervisor::guest_policy(const Domain& d) const {
   r.ecx &= ~((d.nested_virt ? 0 : 1u << 5) | 1u << 3);
   policy.set(1, 0, r);
   set_topology(policy);
+  xstate::recalculate(policy);
   for (const std::uint32_t leaf : {5u, 6u, 9u, 0xau}) policy.set(leaf, 0, {});
   cpu::CpuidRegisters first = policy.query(0, 0);
   first.eax = std::min(first.eax, kLastGuestLeaf);

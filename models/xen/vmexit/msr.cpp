@@ -9,6 +9,7 @@ using F = cpu::VmcsField;
 namespace {
 
 constexpr std::uint32_t kXenHypercallPage = 0x40000000, kXenHypercallPageBehindViridian = 0x40000200;
+constexpr std::uint32_t kXsaves = 1 << 3;  // CPUID leaf 0xd, subleaf 1, EAX
 
 // #GP unless bits 63:48 repeat bit 47.
 bool canonical(std::uint64_t a) {
@@ -81,6 +82,9 @@ bool Hypervisor::guest_rdmsr(Vcpu& v, std::uint32_t msr, std::uint64_t& value) {
     case 0x2ff:
       value = m.mtrr_def_type;
       return true;
+    case 0xda0:
+      value = m.xss;
+      return v.domain.cpuid.query(0xd, 1).eax & kXsaves;
     case 0xc0000080:
       value = core.vmx.read(F::kGuestEfer);
       return true;
@@ -183,6 +187,8 @@ bool Hypervisor::guest_wrmsr(Vcpu& v, std::uint32_t msr, std::uint64_t value) {
       if (value & ~std::uint64_t{0xcff}) return false;
       m.mtrr_def_type = value;
       return true;
+    case 0xda0:  // no guest may have supervisor state
+      return (v.domain.cpuid.query(0xd, 1).eax & kXsaves) && value == 0;
     case 0xc0000080: {
       const std::uint64_t old = core.vmx.read(F::kGuestEfer);
       const std::uint64_t allowed = cpu::kEferSce | cpu::kEferLme | cpu::kEferLma | cpu::kEferNxe;

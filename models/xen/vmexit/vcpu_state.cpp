@@ -1,6 +1,7 @@
 // A vCPU's whole register state, taken together from the VMCS (which covers what a VM exit saves) and from what
 // Xen saves beside it; and the way back.
 #include "models/cpu/vmx/segment_fields.h"
+#include "models/xen/domain/xstate.h"
 #include "models/xen/hypervisor.h"
 
 namespace xensim::xen {
@@ -14,6 +15,7 @@ void Hypervisor::set_vcpu_state(Vcpu& v, const cpu::ArchState& st) {
   cpu::Core& core = active_->pcpu->core;
   cpu::Vmx& vmx = core.vmx;
   core.st = st;
+  core.st.msr.xcr0 = xstate::loaded_xcr0(*this, v);
   for (unsigned i = 0; i < 6; ++i) write_segment(vmx, cpu::kSegmentFields[i], st.seg[i]);
   write_segment(vmx, cpu::kLdtrFields, st.ldtr);
   write_segment(vmx, cpu::kTrFields, st.tr);

@@ -1,5 +1,6 @@
 // The VMCS of a new vCPU: controls as Xen 4.17 sets them for an HVM or PVH guest with EPT, VPID and unrestricted
 // guest (construct_vmcs in Xen's vmx/vmcs.c), and the state of a vCPU that waits for its start-up IPI.
+#include "models/xen/domain/xstate.h"
 #include "models/xen/hypervisor.h"
 #include "sim/base/expects.h"
 
@@ -43,7 +44,7 @@ void Hypervisor::init_vmcs(Vcpu& v) {
   const std::uint32_t primary =
       1u << 3 | 1u << 7 | 1u << 10 | 1u << 11 | 1u << 23 | 1u << 24 | 1u << 28 | 1u << 29 | 1u << 31;
   const std::uint32_t secondary =
-      1u << 1 | 1u << 3 | 1u << 5 | 1u << 6 | 1u << 7 | (config.ple ? 1u << 10 : 0) | 1u << 12;
+      1u << 1 | 1u << 3 | 1u << 5 | 1u << 6 | 1u << 7 | (config.ple ? 1u << 10 : 0) | 1u << 12 | 1u << 20;
   vmx.write(F::kPinControls, adjust(vmx, pin, 0x48d));
   vmx.write(F::kPrimaryControls, adjust(vmx, primary, 0x48e));
   vmx.write(F::kSecondaryControls, adjust(vmx, secondary, 0x48b));
@@ -65,6 +66,7 @@ void Hypervisor::init_vmcs(Vcpu& v) {
   vmx.write(F::kGuestPat, 0x0007040600070406);
   v.context.st = cpu::ArchState{};
   v.context.st.msr.tsc_aux = 0;
+  v.context.st.msr.xcr0 = xstate::loaded_xcr0(*this, v);
   expects(vmx.vmclear(v.vmcs).ok());
   v.vmcs_launched = false;
   v.vmcs_pcpu = -1;

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <cstring>
 
+#include "models/xen/domain/xstate.h"
 #include "tests/models/xen/fixture.h"
 
 namespace xensim::xen {
@@ -204,6 +205,86 @@ TEST_CASE("a context that makes no sense is refused, and changes nothing") {
   CHECK(load_hvm_context(*b.hv, to, c) == wanted);
   CHECK(b.hv->vcpu_state(*to.vcpus[0]).gpr == before.gpr);
   CHECK((to.vcpus[0]->pause_flags & kPauseDown));
+}
+
+TEST_CASE("extended state travels in a record of its own, once the guest has set XCR0") {
+  Bench b;
+  Domain& from = b.guest(1);
+  Domain& to = b.guest(2);
+  bring_up(from);
+  cpu::ArchState st = long_mode_state();
+  for (unsigned i = 0; i < 16; ++i) st.xmm[i].q[3] = i + 300;
+  b.hv->set_vcpu_state(*from.vcpus[0], st);
+  const std::size_t without = save_hvm_context(*b.hv, from).size();
+  from.vcpus[0]->xcr0 = 7;
+  from.vcpus[0]->xcr0_accum = 7;
+  const Context c = save_hvm_context(*b.hv, from);
+  CHECK(c.size() == without + sizeof(hvm_save_descriptor) + 24 + 832);
+  REQUIRE(load_hvm_context(*b.hv, to, c) == 0);
+  const cpu::ArchState got = b.hv->vcpu_state(*to.vcpus[0]);
+  CHECK(got.xmm[15].q == std::array<std::uint64_t, 4>{115, 215, 0, 315});
+  CHECK(got.msr.xcr0 == 7);
+  CHECK(to.vcpus[0]->xcr0_accum == 7);
+  CHECK(save_hvm_context(*b.hv, to) == c);
+}
+
+TEST_CASE("extended state that no processor can have is refused") {
+  Bench b;
+  Domain& from = b.guest(1);
+  Domain& to = b.guest(2);
+  bring_up(from);
+  b.hv->set_vcpu_state(*from.vcpus[0], long_mode_state());
+  from.vcpus[0]->xcr0 = 3;
+  from.vcpus[0]->xcr0_accum = 7;
+  const Context good = save_hvm_context(*b.hv, from);
+  const std::size_t body = body_of(good, CPU_XSAVE_CODE), header = body + 24 + 512;
+  const auto with = [&](std::size_t at, std::uint8_t value) {
+    Context c = good;
+    c[at] = value;
+    return load_hvm_context(*b.hv, to, c);
+  };
+  CHECK(with(body + 8, 2) == -kEinval);            // XCR0 without x87
+  CHECK(with(body + 8, 5) == -kEinval);            // AVX without SSE
+  CHECK(with(body + 16, 1) == -kEinval);           // less in XCR0_ACCUM than in XCR0
+  CHECK(with(body + 16, 0xe7) == -kEinval);        // more than the guest's policy offers
+  CHECK(with(header, 8) == -kEinval);              // XSTATE_BV
+  CHECK(with(header + 15, 0x80) == -kEopnotsupp);  // the compact form
+  CHECK(with(header + 16, 1) == -kEio);            // reserved
+  CHECK(load_hvm_context(*b.hv, to, good) == 0);
+}
+
+TEST_CASE("a guest's XCR0 starts as the processor's is, and takes what its policy offers") {
+  Bench b;
+  Domain& d = b.guest(1);
+  Vcpu& v = *d.vcpus[0];
+  b.hv->set_vcpu_state(v, long_mode_state());
+  CHECK(b.hv->vcpu_state(v).msr.xcr0 == 3);
+  PcpuState& c = b.hv->pcpus.front();
+  CHECK(xstate::set_xcr0(c, v, 0, 2) == -kEinval);
+  CHECK(xstate::set_xcr0(c, v, 0, 0xe7) == -kEinval);
+  CHECK(xstate::set_xcr0(c, v, 1, 7) == -kEopnotsupp);
+  CHECK(v.xcr0_accum == 0);
+  CHECK(xstate::set_xcr0(c, v, 0, 7) == 0);
+  CHECK(xstate::set_xcr0(c, v, 0, 3) == 0);
+  CHECK(v.xcr0 == 3);
+  CHECK(v.xcr0_accum == 7);
+}
+
+TEST_CASE("a policy without AVX has no AVX state, and one without XSAVE none at all") {
+  cpu::CpuidPolicy p = cpu::CpuidPolicy::default_policy(2'400'000'000, 46);
+  cpu::CpuidRegisters r = p.query(1, 0);
+  r.ecx &= ~(1u << 28);
+  p.set(1, 0, r);
+  xstate::recalculate(p);
+  CHECK(p.query(0xd, 0).eax == 3);
+  CHECK(p.query(0xd, 0).ecx == 576);
+  CHECK(p.query(0xd, 1).eax == 0xf);
+  CHECK(p.query(0xd, 2).eax == 0);
+  r.ecx &= ~(1u << 26);
+  p.set(1, 0, r);
+  xstate::recalculate(p);
+  CHECK(p.query(0xd, 0).eax == 0);
+  CHECK(p.query(0xd, 1).eax == 0);
 }
 
 }  // namespace xensim::xen
