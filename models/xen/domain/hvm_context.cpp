@@ -441,8 +441,7 @@ std::vector<std::uint8_t> save_hvm_context(Hypervisor& hv, Domain& d) {
   append_record(out, kPciLink, 0, hvm_hw_pci_link{});
   for (auto& v : d.vcpus) append_record(out, kMtrr, v->id, mtrr_record(hv, *v));
   for (auto& v : d.vcpus)
-    if (v->xcr0_accum != 0)
-      append_record(out, kXsave, v->id, std::span<const std::uint8_t>(xsave_record(hv, *v)));
+    if (v->xcr0_accum != 0) append_record(out, kXsave, v->id, std::span<const std::uint8_t>(xsave_record(hv, *v)));
   for (auto& v : d.vcpus) append_record(out, kVmce, v->id, hvm_vmce_vcpu{kMachineCheckBanks, 0, 0, 0});
   for (auto& v : d.vcpus) append_record(out, kTscAdjust, v->id, hvm_tsc_adjust{v->tsc_adjust});
   append_record(out, kEnd, 0, std::span<const std::uint8_t>{});
