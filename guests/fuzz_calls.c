@@ -16,8 +16,11 @@ static uint8_t* store_ring;
 
 /* Structures in the first half of the scratch pages, lists that they point to in the second. */
 #define STRUCTURES 4
+#define STRUCTURE_SIZE 128
 #define IMAGE_BEGIN 0x100 /* frames of the guest's image, which must not be given away */
 #define IMAGE_END 0x400
+#define LISTS_REACH 0x40000 /* how far before the image a list may begin and not reach it */
+#define ELSEWHERE 0x40000000
 #define FAR_FRAME 0x300000ul /* where there is no memory */
 
 static uint64_t random_number(void) {
@@ -105,8 +108,8 @@ static uint32_t half(void) {
     default:
       value = (uint32_t)frame();
   }
-  if (value >= IMAGE_BEGIN << 12 && value < scratch)
-    value += 0x40000000; /* nor an address there: Xen writes to areas */
+  if (value >= (IMAGE_BEGIN << 12) - LISTS_REACH && value < scratch)
+    value += ELSEWHERE; /* nor an address there: Xen writes to areas */
   return value >= IMAGE_BEGIN && value < IMAGE_END ? value + IMAGE_END : value;
 }
 
@@ -144,6 +147,14 @@ static void fill_structure(uint8_t* at, unsigned size) {
     }
     memcpy(at + i, &v, n);
     i += n;
+  }
+}
+
+/* Pieces that lie beside each other make a frame or an address too. */
+static void spare_image(uint8_t* at, unsigned size) {
+  for (uint64_t* word = (uint64_t*)at; word != (uint64_t*)(at + size); ++word) {
+    if (*word >= IMAGE_BEGIN && *word < scratch >> 12) *word += IMAGE_END;
+    if (*word >= (IMAGE_BEGIN << 12) - LISTS_REACH && *word < scratch) *word += ELSEWHERE;
   }
 }
 
@@ -220,6 +231,20 @@ static bool is_suicide(const struct call* call, const uint8_t* structure) {
   }
 }
 
+/* Mostly as many entries as the structure holds. What replaces or writes frames does not go on into lists and the
+ * arena, where anything may lie that Xen or a copy put there. */
+static void entries_of_grants(struct call* call, const uint8_t* at) {
+  unsigned command = (unsigned)call->arguments[0];
+  if (command == GNTTABOP_copy || command == GNTTABOP_map_grant_ref || command == GNTTABOP_unmap_and_replace) {
+    call->arguments[1] = (uint64_t)at;
+    call->arguments[2] = one_in(8) ? 1u << 31 | half() : 1 + below(STRUCTURE_SIZE / sizeof(struct gnttab_copy));
+  } else if (!one_in(4)) {
+    call->arguments[2] = 1 + below(4);
+  } else if (call->arguments[1] < scratch) {
+    call->arguments[1] += ELSEWHERE; /* so many results would come to the image */
+  }
+}
+
 static void one_call(struct call* call, unsigned structure) {
   uint8_t* at = (uint8_t*)(scratch + structure * 4096 + below(400) * 8);
   do {
@@ -230,14 +255,15 @@ static void one_call(struct call* call, unsigned structure) {
     /* This one is made elsewhere, with entries that were looked at. */
     if (call->number == __HYPERVISOR_multicall) call->number = 64;
     for (unsigned k = 0; k < 5; ++k) call->arguments[k] = value();
-    fill_structure(at, 128);
+    fill_structure(at, STRUCTURE_SIZE);
+    spare_image(at, STRUCTURE_SIZE);
     if (known && calls[i].commands) {
       call->arguments[0] = one_in(30) ? half() : below(calls[i].commands);
       /* Where ports are closed, the structure must be the one that is looked at below. */
       if (call->number == __HYPERVISOR_event_channel_op || !one_in(10))
         call->arguments[call->number == __HYPERVISOR_vcpu_op ? 2 : 1] = (uint64_t)at;
       if (call->number == __HYPERVISOR_vcpu_op && !one_in(4)) call->arguments[1] = 0;
-      if (call->number == __HYPERVISOR_grant_table_op && !one_in(4)) call->arguments[2] = 1 + below(4);
+      if (call->number == __HYPERVISOR_grant_table_op) entries_of_grants(call, at);
       if (call->number == __HYPERVISOR_memory_op && one_in(8)) call->arguments[0] |= below(8) << 6;
     } else if (known && !one_in(6)) {
       call->arguments[0] = (uint64_t)at;
