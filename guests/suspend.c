@@ -10,10 +10,12 @@
  *   period_us=N (1000)  of the ticks
  *   ignore=1            does not answer requests to suspend; ignore=2: answers, and goes on
  *   stay=1              when all steps are done, waits until the toolstack asks for the end
- *   halt=1              one step a tick, and halted in between                          */
+ *   halt=1              one step a tick, and halted in between
+ *   grow=N              gives N pages back at first, and takes one again at each step of vCPU 0 */
 #include <stdbool.h>
 
 #include "lib/apic.h"
+#include "lib/balloon.h"
 #include "lib/command_line.h"
 #include "lib/console.h"
 #include "lib/exit.h"
@@ -37,7 +39,7 @@ static struct {
   uint64_t steps;         /* done */
   uint64_t ticks, deadline, tsc;
 } own[MAX_VCPUS] __attribute__((aligned(64)));
-static uint64_t pages, steps, period_ns, ignore, halts, stays;
+static uint64_t pages, steps, period_ns, ignore, halts, stays, grows, grown;
 static unsigned vcpus, suspends, cancelled;
 static uint32_t generation, over, finished;
 
@@ -73,6 +75,26 @@ static void check_tsc(unsigned vcpu) {
   uint64_t now = read_tsc_ordered();
   if (now < own[vcpu].tsc) fail("vCPU %u: TSC went from %lu back to %lu", vcpu, own[vcpu].tsc, now);
   own[vcpu].tsc = now;
+}
+
+static void mark_page(uint64_t page) { *(uint64_t*)((balloon_first() + page) << 12) = mixed(page) | 1; }
+
+static void shrink(void) {
+  if (balloon_init(NULL, mark_page) < grows) fail("no %lu pages to give back", grows);
+  struct balloon_cost cost = {0, 0, 0};
+  if (balloon_move(false, grows, 0, true, &cost) != 0) fail("could not give back %lu pages", grows);
+}
+
+static void grow(void) {
+  struct balloon_cost cost = {0, 0, 0};
+  if (grown < grows && balloon_move(true, 1, 0, false, &cost) == 0) ++grown;
+}
+
+static void check_grown(void) {
+  for (uint64_t page = balloon_pages() - grown; page < balloon_pages(); ++page) {
+    uint64_t found = *(const uint64_t*)((balloon_first() + page) << 12);
+    if (found != (mixed(page) | 1)) fail("page %lu that came back: %lx", page, found);
+  }
 }
 
 /* Writes four words of a page, at its begin, its end, and in between. */
@@ -182,6 +204,7 @@ int main(void) {
   ignore = option_number("ignore", 0);
   halts = option_number("halt", 0);
   stays = option_number("stay", 0);
+  grows = option_number("grow", 0);
   if (pages == 0 || period_ns == 0) fail("pages= and period_us= are above 0");
   vcpus = vcpu_count();
   for (unsigned vcpu = 0; vcpu < vcpus; ++vcpu) {
@@ -194,11 +217,13 @@ int main(void) {
   xenbus_init();
   suspend_init();
   for (unsigned vcpu = 1; vcpu < vcpus; ++vcpu) smp_start(vcpu, secondary);
+  if (grows) shrink();
   start_ticks(0);
   print("domain %u, %u vCPUs, %lu pages each\n", this_domid(), vcpus, pages);
   console_flush();
   while (obey() && (stays || !all_steps_done())) {
     if (steps == 0 || own[0].steps < steps) do_step(0);
+    if (grows) grow();
     between_steps();
   }
   disable_interrupts();
@@ -207,6 +232,10 @@ int main(void) {
   for (unsigned vcpu = 0; vcpu < vcpus; ++vcpu) {
     print("vCPU %u: %lu steps, checksum %016lx\n", vcpu, own[vcpu].steps, check(vcpu));
     if (own[vcpu].ticks == 0) fail("vCPU %u had no tick", vcpu);
+  }
+  if (grows) {
+    check_grown();
+    print("grew by %lu of %lu pages\n", grown, grows);
   }
   print("ticks of vCPU 0: %lu, resumed %u times, cancelled %u times\n", own[0].ticks, suspends, cancelled);
   return 0;

@@ -32,8 +32,8 @@ class Result:
         found = re.search(r"^Trace digest: (\S+)", self.stdout, re.M)
         return found.group(1) if found else None
 
-    def read(self, name):
-        with open(os.path.join(self.out, name), "rb") as f:
+    def read(self, *name):
+        with open(os.path.join(self.out, *name), "rb") as f:
             return f.read()
 
     def console(self, name):

@@ -227,6 +227,7 @@ class MigrateJob final : public Job {
       return action;
     }
     set_suspending(c_, domid_, true);
+    helper_ = t_.make_pid();
     sender_.emplace(t_.hypervisor, domid(),
                     DomainSender::Config{t_.config.copy_bytes_per_cycle, t_.managed(domid())->tsc_incarnation},
                     [this](std::span<const std::uint8_t> bytes) { remote_->send(bytes); });
@@ -275,7 +276,7 @@ class MigrateJob final : public Job {
     if (!domain())
       fail_sending(now, ESRCH);
     else if (!remote_->writable(now))
-      fail_sending(now, EPIPE);
+      lose_helper(now);
     return step_ != Step::kChild;
   }
 
@@ -331,22 +332,39 @@ class MigrateJob final : public Job {
     return ModelAction::spend(cycles);
   }
 
-  // libxl_domain_suspend() has failed. Before the guest has answered, libxl calls every failure a time-out of the
-  // guest's, and xl then has nothing to resume.
+  // Before the guest has answered, libxl calls every failure of libxc's a time-out of the guest's, and xl then has
+  // nothing to resume.
   void fail_sending(Cycles now, int error) {
     say_broken(now);
     complain_of_lost_stream(c_, domid_, what_, error, responded_);
-    c_.out.complain("migration sender: libxl_domain_suspend failed (rc=%d)\n",
-                    responded_ ? kErrorFail : kErrorGuestTimedOut);
+    stop_sending(responded_ ? kErrorFail : kErrorGuestTimedOut);
+  }
+
+  // Nobody reads the stream any more: SIGPIPE ends the process that writes it, whatever the guest has answered.
+  void lose_helper(Cycles now) {
+    say_broken(now);
+    c_.out.complain(
+        "libxl: error: libxl_utils.c:505:libxl_read_exactly: file/stream truncated reading ipc msg header from "
+        "domain %ld save/restore helper stdout pipe\n"
+        "libxl: error: libxl_exec.c:127:libxl_report_child_exitstatus: domain %ld save/restore helper [%u] died "
+        "due "
+        "to fatal signal Broken pipe\n",
+        domid_, domid_, helper_);
+    stop_sending(kErrorFail);
+  }
+
+  // libxl_domain_suspend() has failed.
+  void stop_sending(int rc) {
+    c_.out.complain("migration sender: libxl_domain_suspend failed (rc=%d)\n", rc);
     if (sender_) {
       if (!report_->rounds.empty() && report_->rounds.back().ended == 0) count_round();
       sender_->abort();
     }
     sender_.reset();
     suspension_.reset();
-    resume_after_ = responded_;
-    give_up(responded_ ? "Migration failed, resuming at sender.\n"
-                       : "Migration failed, failed to suspend at sender.\n");
+    resume_after_ = rc == kErrorFail;
+    give_up(resume_after_ ? "Migration failed, resuming at sender.\n"
+                          : "Migration failed, failed to suspend at sender.\n");
   }
 
   // --- The handshake.
@@ -483,7 +501,7 @@ class MigrateJob final : public Job {
   std::uint64_t bytes_before_ = 0, pages_before_ = 0;  // the round under way
   bool responded_ = false, said_broken_ = false, resume_after_ = false, undefined_ = false;
   std::string what_, last_words_;
-  unsigned child_ = 0;  // ssh's process
+  unsigned child_ = 0, helper_ = 0;  // processes: ssh, and libxl's that runs libxc
   std::optional<int> child_status_;
   Cycles child_deadline_ = 0;
 };
