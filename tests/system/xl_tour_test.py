@@ -45,7 +45,7 @@ def normal(line):
 def of_target(line):
     """At a migration's target domids are others, and so are processes."""
     line = re.sub(r"Domain \d+:(cannot|Non-exist|Unable to destroy|Destruction)", r"Domain N:\1", line)
-    return re.sub(r"^(moving +)\d+", r"\1N", line)
+    return re.sub(r"^moving +\d+ ", "moving N ", line)
 
 
 def timeless(log):
