@@ -6,6 +6,7 @@ set(CMAKE_CXX_EXTENSIONS ON) # gnu++20: Xen's public headers use anonymous struc
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 
 option(XENSIM_SANITIZE "Build with AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
+option(XENSIM_FUZZ "Build tests/hostile/loaders as libFuzzer's targets: needs clang" OFF)
 
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   # No -DNDEBUG: internal invariants are checked in every build.

@@ -40,8 +40,9 @@ enum class Path : std::uint8_t {
   kMemoryOpQuery,     // those that only say a number
   kPopulatePage,      // per extent
   kPopulateFrame,     // per further frame of an extent
+  kReleaseExtent,     // per extent, without its frames
   kReleasePage,       // per frame
-  kAddToPhysmap,      // per further frame
+  kAddToPhysmap,      // per frame
   kScrubPage,         // clear a dirty page
   kP2mLookup,         // in loops over guest frames
   kPodPopulate,       // a demand fault, without the search for a frame
@@ -56,10 +57,12 @@ enum class Path : std::uint8_t {
   kGrantVersionFrame,
   kVmAssist,
   kVcpuOp,
-  kSetTimer,
+  kSetTimer,    // its structure copied in
+  kSetTimerOp,  // the time in registers
   kEventChannelOp,
   kHvmOp,
   kSchedOp,
+  kPoll,  // beside kSchedOp: its structure and a port copied in
   kConsoleIo,
   kUnknownHypercall,
   kMulticallEntry,    // one call of a multicall, without what it does

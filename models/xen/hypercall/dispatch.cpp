@@ -32,7 +32,7 @@ long Hypervisor::call_hypercall(Vcpu& v, std::uint64_t number, Arguments args) {
       {__HYPERVISOR_platform_op, Path::kControlOp, 0b0000, do_platform_op},
       {__HYPERVISOR_memory_op, Path::kCount, 0b0000, member<&Hypervisor::do_memory_op>},
       {__HYPERVISOR_multicall, Path::kCount, 0b0010, do_multicall},
-      {__HYPERVISOR_set_timer_op, Path::kSetTimer, 0b0000, member<&Hypervisor::do_set_timer_op>},
+      {__HYPERVISOR_set_timer_op, Path::kSetTimerOp, 0b0000, member<&Hypervisor::do_set_timer_op>},
       {__HYPERVISOR_xen_version, Path::kXenVersion, 0b0001, member<&Hypervisor::do_xen_version>},
       {__HYPERVISOR_console_io, Path::kConsoleIo, 0b0011, member<&Hypervisor::do_console_io>},
       {__HYPERVISOR_grant_table_op, Path::kCount, 0b0101, member<&Hypervisor::do_grant_table_op>},

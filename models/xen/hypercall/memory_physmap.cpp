@@ -21,7 +21,7 @@ long add_range(const Call& c, Domain& d, std::uint64_t index, std::uint64_t gfn,
   if (size < c.start) return -kEilseq;
   if (gfn + size < gfn || index + size < index) return -kEoverflow;
   for (std::uint64_t i = c.start; i < size; ++i) {
-    if (i > c.start) c.hv.cost.charge(*c.hv.here().pcpu, Path::kAddToPhysmap);
+    c.hv.cost.charge(*c.hv.here().pcpu, Path::kAddToPhysmap);
     if (const long r = physmap::add_to_physmap(c.hv, d, XENMAPSPACE_gmfn, index + i, gfn + i)) return r;
     if (i + 1 < size && (c.preempted() || i + 1 - c.start >= kPagesPerStretch)) return c.continue_from(i + 1);
   }
@@ -46,6 +46,7 @@ long add_to_physmap(const Call& c) {
   // A 32-bit caller's "no frame" is an ordinary number for Xen.
   if (gfn == ~std::uint64_t{0}) return -kEinval;
   if (space == XENMAPSPACE_gmfn_range) return add_range(c, *d.domain, index, gfn, size);
+  c.hv.cost.charge(*c.hv.here().pcpu, Path::kAddToPhysmap);
   return physmap::add_to_physmap(c.hv, *d.domain, space, index, gfn);
 }
 
@@ -69,7 +70,7 @@ long add_to_physmap_batch(const Call& c) {
     std::uint64_t index = 0, gfn = 0;
     if (!c.read_word(indices + i * c.word(), index) || !c.read_word(gfns + i * c.word(), gfn)) return -kEfault;
     if (gfn == ~std::uint64_t{0}) return -kEinval;
-    if (i > c.start) c.hv.cost.charge(*c.hv.here().pcpu, Path::kAddToPhysmap);
+    c.hv.cost.charge(*c.hv.here().pcpu, Path::kAddToPhysmap);
     const auto r = static_cast<std::int32_t>(physmap::add_to_physmap(c.hv, *d.domain, space, index, gfn, foreign));
     if (!c.write(errors + 4 * i, &r, sizeof r)) return -kEfault;
     if (i + 1 < size && (c.preempted() || i + 1 - c.start >= kPagesPerStretch)) return c.continue_from(i + 1);

@@ -83,6 +83,7 @@ bool decrease(const Call& c, const Extents& e, std::uint64_t gfn) {
   const std::uint64_t n = std::uint64_t{1} << e.order;
   c.hv.tracer.decrease_reservation(c.hv.here().pcpu->index, gfn, d.domid, e.order);
   if (!d.p2m) return false;
+  c.hv.cost.charge(*c.hv.here().pcpu, Path::kReleaseExtent);
   // What populate-on-demand deals with is a hole afterwards: so many holes are no error.
   std::uint64_t done = pod::decrease_reservation(c.hv, d, gfn, e.order);
   for (std::uint64_t i = 0; i + done < n; ++i) {

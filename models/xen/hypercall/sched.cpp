@@ -75,6 +75,7 @@ long Hypervisor::do_sched_op(Vcpu& v, const Arguments& args) {
 // absolute system time, passes. With one port, an event on that port ends the wait; otherwise an event on any port
 // does.
 long Hypervisor::do_poll(Vcpu& v, const Arguments& args) {
+  cost.charge(*active_->pcpu, Path::kPoll);
   std::uint8_t bytes[24];
   if (!copy_from_guest(v, args.a[1], bytes, args.wide ? 24 : 16)) return -kEfault;
   Fields f(bytes, args.wide);
