@@ -6,7 +6,8 @@ namespace {
 
 // "capture": minimum of the exit or hypercall in the VT-x boot capture, less the common part (the exit with the
 // smallest handler, XSETBV, is 1088 instructions from exit to entry, of which its handler is taken as 60).
-// "guest": what guests/calls.c and guests/grants.c measured under a real Xen, less a hypercall that does not exist.
+// "guest": what guests/calls.c and guests/grants.c measured under a real Xen, less a hypercall that does not
+// exist.
 constexpr std::array<PathRow, kPaths> kTable{{
     {"vm_exit_common", 1028, "VM exit to handler and back to VM entry, tracing included",
      "capture: XSETBV 1088 - 60"},
@@ -27,15 +28,18 @@ constexpr std::array<PathRow, kPaths> kTable{{
     {"exception", 300, "exception intercept and re-injection", "uncalibrated"},
     {"ept_violation", 2400, "p2m look-up of an EPT violation",
      "uncalibrated: the capture's 52710 includes emulation"},
-    {"emulate", 6500, "decode and emulate one instruction", "uncalibrated"},
+    {"emulate", 7551, "decode and emulate one instruction", "guest: load from a hole 9951 - 2400"},
     {"apic_access", 1900, "vLAPIC register access by emulation", "uncalibrated"},
     {"hypercall_common", 300, "hypercall dispatch", "capture: xen_version 1393 - 1028, less its body"},
     {"xen_version", 65, "XENVER_*", "capture: xen_version 1393 - 1028 - 300"},
-    {"memory_op", 4771, "XENMEM_* without the per-page part", "guest: decrease_reservation of 1 page 13122 - 4449 - 3902"},
+    {"memory_op", 4771, "XENMEM_* without the per-page part",
+     "guest: decrease_reservation of 1 page 13122 - 4449 - 3902"},
     {"memory_op_query", 3981, "XENMEM_* that only say a number", "guest: current_reservation"},
     {"populate_page", 7263, "copy in, allocate and map one extent", "guest: populate_physmap, a page more"},
-    {"populate_frame", 436, "each further frame of an extent: owner, count, place in the physmap", "guest: populate_physmap of 2 MiB"},
-    {"release_extent", 4449, "an extent of XENMEM_decrease_reservation beside its frames: copied in, flushed", "guest: a page more 8351 - 3902"},
+    {"populate_frame", 436, "each further frame of an extent: owner, count, place in the physmap",
+     "guest: populate_physmap of 2 MiB"},
+    {"release_extent", 4449, "an extent of XENMEM_decrease_reservation beside its frames: copied in, flushed",
+     "guest: a page more 8351 - 3902"},
     {"release_page", 3902, "take a frame out of the physmap and free it", "guest: decrease_reservation of 2 MiB"},
     {"add_to_physmap", 7123, "one frame of XENMEM_add_to_physmap*", "capture: memory_op 13222 - 1328 - 4771"},
     {"scrub_page", 640, "clear a dirty page of the heap", "uncalibrated: 512 stores and the loop"},
@@ -46,7 +50,8 @@ constexpr std::array<PathRow, kPaths> kTable{{
      "capture: grant_table_op 12753 - 1328"},
     {"grant_map", 10917, "one element of GNTTABOP_map_grant_ref", "guest: a page more"},
     {"grant_unmap", 11297, "one element of GNTTABOP_unmap_grant_ref, INVEPT apart", "guest: a page more"},
-    {"grant_copy", 9888, "one element of GNTTABOP_copy, the bytes apart", "guest: 64 bytes more 9896, less 8 for the bytes"},
+    {"grant_copy", 9888, "one element of GNTTABOP_copy, the bytes apart",
+     "guest: 64 bytes more 9896, less 8 for the bytes"},
     {"grant_transfer", 12000, "one element of GNTTABOP_transfer", "uncalibrated"},
     {"grant_swap", 10000, "one element of GNTTABOP_swap_grant_ref", "uncalibrated"},
     {"grant_cache_flush", 6000, "one element of GNTTABOP_cache_flush, the lines apart", "uncalibrated"},
@@ -59,10 +64,12 @@ constexpr std::array<PathRow, kPaths> kTable{{
      "capture: set_priority 7198 - 983 for a deeper walk by then - 1328"},
     {"hvm_op", 4883, "HVMOP_*", "capture: hvm_op 6211 - 1328"},
     {"sched_op", 300, "SCHEDOP_* before the scheduler runs", "uncalibrated"},
-    {"poll", 7710, "SCHEDOP_poll before the vCPU blocks, its structure and a port copied in", "guest: poll of a pending port 8010 - 300"},
+    {"poll", 7710, "SCHEDOP_poll before the vCPU blocks, its structure and a port copied in",
+     "guest: poll of a pending port 8010 - 300"},
     {"console_io", 500, "CONSOLEIO_*", "uncalibrated"},
     {"unknown_hypercall", 40, "-ENOSYS", "uncalibrated"},
-    {"multicall_entry", 7917, "one call of a multicall: copy it in, dispatch, copy its result out", "guest: a call of xen_version more 7982 - 65"},
+    {"multicall_entry", 7917, "one call of a multicall: copy it in, dispatch, copy its result out",
+     "guest: a call of xen_version more 7982 - 65"},
     {"control_op", 527,
      "domctl, sysctl or platform_op: copy in, checks, domain look-up, copy out; not what depends on size",
      "dom0 of Xen 4.17.5, half an instruction per TSC tick: (getvcpuinfo 4578 - xen_version 3654) / 2 + 65"},
