@@ -258,12 +258,12 @@ class Migration(XensimTest):
             path = self.guest_domain("ballast", "suspend", memory=mib, cmdline="pages=1 steps=0 halt=1")
             return {"at": "1ms", "host": "b", "xl": "create -p " + os.path.basename(path)}
 
-        probe = self.run_it([create_ballast(700)], "--until", "50ms", out="probe")
+        probe = self.run_it([create_ballast(700)], "--until", "150ms", out="probe")
         left_by_700 = self.stats(probe, "b")["census"]["end"]["free_pages"]
         for out, left in (("create", 60), ("some", need // 2), ("most", need - 300)):
             # A MiB more of it takes 256 to 258 pages: what is left is up to 260 pages more than that.
-            timeline = [create_ballast(700 + (left_by_700 - left) // 258), {"at": "40ms", "xl": "migrate web b"},
-                        {"at": "260ms", "xl": "list"}, {"at": "265ms", "xl": "shutdown web"}, {"at": "266ms", "host": "b", "xl": "destroy ballast"}]
+            timeline = [create_ballast(700 + (left_by_700 - left) // 258), {"at": "150ms", "xl": "migrate web b"},
+                        {"at": "460ms", "xl": "list"}, {"at": "465ms", "xl": "shutdown web"}, {"at": "466ms", "host": "b", "xl": "destroy ballast"}]
             result = self.run_it(timeline, out=out)
             _, text, status = self.said(result, "a", "migrate")
             self.assertEqual(status, 1, text)
@@ -285,13 +285,13 @@ class Migration(XensimTest):
         for number in range(6):
             # From the middle of the pages of this round on there is no memory. Nearly all of a round's are new ones.
             less = spare + sum(pages[number + 1:]) + pages[number] // 2
-            result = self.run_it([{"at": START, "xl": "migrate web b"}, *self.last()], out="round%d" % number,
+            result = self.run_it([{"at": START, "xl": "migrate web b"}, *self.last(at=400)], out="round%d" % number,
                                  b={"xen": {"xen_mem": "%dKiB" % (32 * 1024 + 4 * less)}}, **options)
             self.ends_at(result, "a")
             self.assertIn("Failed to populate", self.said(result, "b", "migrate-receive")[1])
             self.assertIn("Migration failed, resuming at sender.", self.said(result, "a", "migrate")[1])
-            # The source may be a round ahead when it hears of it.
-            self.assertIn(self.stats(result, "a")["migration"]["1"]["rounds"] - 1, (number, number + 1))
+            # When the source hears of it, it may be further.
+            self.assertGreaterEqual(self.stats(result, "a")["migration"]["1"]["rounds"] - 1, number)
 
     def test_the_name_is_taken_at_the_target(self):
         other = self.guest_domain("web", "suspend", memory=16, cmdline="pages=1 steps=0 halt=1 period_us=1000")
