@@ -143,7 +143,7 @@ class Hosts(XensimTest):
         self.assertIn("* a\n  b\n", out)
         first, second = (out.split("xensim %s> xl list\n" % h)[1].split("xensim ")[0] for h in "ab")
         self.assertRegex(first, r"(?m)^web ")
-        self.assertNotIn("db", first)
+        self.assertNotRegex(first, r"(?m)^db ")
         self.assertRegex(second, r"(?m)^db ")
         self.assertRegex(out, r"(?m)^\[\d+\.\d+ ms\] b: VM exit of d1v0 \(db\): reason")
         self.assertIn('no host "c"', out)

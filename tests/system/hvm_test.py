@@ -73,7 +73,7 @@ class Hvm(XensimTest):
         domain = self.hvm(firmware=guest("timer"))
         scenario = self.write("s.json", json.dumps({
             "machine": MACHINE, "domains": [domain],
-            "timeline": [{"at": "5ms", "xl": "list -l hvm"}, {"at": "6ms", "xl": "save hvm hvm.save"}]}))
+            "timeline": [{"at": "20ms", "xl": "list -l hvm"}, {"at": "22ms", "xl": "save hvm hvm.save"}]}))
         result = self.run_scenario(scenario=scenario, trace="none")
         log = result.read("xl.log").decode()
         self.assertIn('"type": "hvm"', log)
