@@ -22,6 +22,13 @@ find_library(EDIT_LIBRARY edit REQUIRED)
 find_path(XEN_INCLUDE_DIR xen/xen.h REQUIRED)
 find_path(VALIJSON_INCLUDE_DIR valijson/validator.hpp REQUIRED)
 
+# A second opinion on system instructions, for tests/differential; without it those comparisons are skipped.
+find_library(UNICORN_LIBRARY unicorn)
+find_path(UNICORN_INCLUDE_DIR unicorn/unicorn.h)
+if(NOT UNICORN_LIBRARY OR NOT UNICORN_INCLUDE_DIR)
+  message(STATUS "libunicorn-dev is not installed: comparisons with the Unicorn library are skipped")
+endif()
+
 add_library(xensim_zydis INTERFACE)
 target_link_libraries(xensim_zydis INTERFACE ${ZYDIS_LIBRARY})
 

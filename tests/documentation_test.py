@@ -87,6 +87,11 @@ def main():
     hold(costs, updated(costs.read_text(encoding="utf-8")))
     hold(ROOT / "docs/instruction-set.md",
          output("report", "--data", str(ROOT / "tests/differential/data"), program="instruction_set"))
+    for line in (ROOT / "tests/differential/data/unit.tsv").read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            form, test, case = line.split("\t")
+            if f'TEST_CASE("{case}")' not in (ROOT / test).read_text(encoding="utf-8"):
+                problems.append(f"tests/differential/data/unit.tsv: {form}: {test} has no case {case}")
 
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     pages = "".join(page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").glob("*.md")))

@@ -196,12 +196,13 @@ Tally run_form(const Form& form, std::uint64_t seed, std::uint64_t cases) {
       std::memcpy(&data[a], &v, 8);
     }
     for (const auto& [address, bytes] : i.data) std::memcpy(&data[address - kData], bytes.data(), bytes.size());
-    const Result host = run_on_host(i, data);
+    const bool on_host = form.mode == 64;
+    const Result host = on_host ? run_on_host(i, data) : run_on_unicorn(form.mode, i, data);
     if (host.end == Result::End::kException && host.vector == 6 && !form.undefined_is_a_result) {
       ++t.host_lacks;
       continue;
     }
-    const Result simulated = run_simulated(i, data);
+    const Result simulated = on_host ? run_simulated(i, data) : run_simulated_small(form.mode, i, data);
     ++t.run;
     if (host.end == Result::End::kException) {
       ++t.faults;
@@ -211,7 +212,7 @@ Tally run_form(const Form& form, std::uint64_t seed, std::uint64_t cases) {
     if (const std::string d = compare(form, i, host, simulated); !d.empty())
       t.failure = "  seed " + std::to_string(seed + n) + "\n" + describe(i) + d;
     else
-      Evidence::instance().note(i.code, 64, "host");
+      Evidence::instance().note(i.code, form.mode, on_host ? "host" : "unicorn");
   }
   return t;
 }
@@ -258,16 +259,23 @@ MachineState random_state(Rng& rng) {
   return s;
 }
 
-void run_forms(const std::vector<Form>& forms) {
-  const std::uint64_t seed = setting("XENSIM_DIFF_SEED", 1), cases = setting("XENSIM_DIFF_CASES", 50);
-  const bool report = setting("XENSIM_DIFF_REPORT", 0) != 0;
+std::uint64_t case_seed() { return setting("XENSIM_DIFF_SEED", 1); }
+std::uint64_t case_count() { return setting("XENSIM_DIFF_CASES", 50); }
+std::uint64_t unicorn_case_count() { return case_count() <= 50 ? case_count() / 5 : case_count(); }
+bool is_chosen(const std::string& form) {
   const char* only = std::getenv("XENSIM_DIFF_FORM");
+  return !only || form.find(only) != std::string::npos;
+}
+
+void run_forms(const std::vector<Form>& forms) {
+  const std::uint64_t seed = case_seed(), cases = case_count();
+  const bool report = setting("XENSIM_DIFF_REPORT", 0) != 0;
   if (report)
     std::printf("%-34s %6s %6s %6s  %-9s %s\n", "form", "cases", "faults", "lacks", "result",
                 "undefined flags that differ");
   for (const Form& f : forms) {
-    if (only && f.name.find(only) == std::string::npos) continue;
-    const Tally t = run_form(f, seed, cases);
+    if (!is_chosen(f.name)) continue;
+    const Tally t = run_form(f, seed, f.mode == 64 ? cases : unicorn_case_count());
     if (report)
       std::printf("%-34s %6u %6u %6u  %-9s %s\n", f.name.c_str(), t.run, t.faults, t.host_lacks,
                   !t.failure.empty() ? "FAILED"

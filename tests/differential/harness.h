@@ -32,6 +32,10 @@ inline constexpr std::uint64_t kMiddle = kData + 4096 + 2048;
 // A branch instruction is taken to here, relative to the next instruction.
 inline constexpr std::uint64_t kTakenOffset = 13;
 
+// The same places in modes 16 and 32. In real mode CS is 1000 and the data segments 2000, so that both offsets are
+// 1000.
+inline constexpr std::uint64_t kSmallSlot = 0x11000, kSmallData = 0x21000;
+
 struct MachineState {
   std::array<std::uint64_t, 16> gpr{};
   std::uint64_t rflags = 0x202;
@@ -61,6 +65,7 @@ struct Result {
 
 struct Form {
   std::string name;
+  unsigned mode = 64;  // 16 and 32 are compared with the Unicorn library, not with the host
   std::uint64_t undefined_flags = 0;
   // Makes an instance; false: not this time (try again with the next random numbers).
   std::function<bool(Rng&, Instance&)> make;
@@ -77,12 +82,24 @@ struct Form {
 bool host_has_avx();
 Result run_on_host(const Instance& i, const std::vector<std::uint8_t>& data);
 Result run_simulated(const Instance& i, const std::vector<std::uint8_t>& data);
+// In modes 16 and 32 (small_modes.cpp).
+// Says so once where the library was not found when xensim was built.
+bool unicorn_available();
+Result run_on_unicorn(unsigned mode, const Instance& i, const std::vector<std::uint8_t>& data);
+Result run_simulated_small(unsigned mode, const Instance& i, const std::vector<std::uint8_t>& data);
 
 // For comparisons that do not go through run_forms(): code was compared with "host", "unicorn". mode: 16, 32, 64.
 void note_evidence(const std::vector<std::uint8_t>& code, unsigned mode, const char* with);
 
 // Runs the forms and reports through Catch: one assertion per form.
 void run_forms(const std::vector<Form>& forms);
+
+// XENSIM_DIFF_SEED and XENSIM_DIFF_CASES; does XENSIM_DIFF_FORM leave this form in?
+std::uint64_t case_seed();
+std::uint64_t case_count();
+// Unicorn takes some 0.3 ms a case: a fifth of the cases in short runs.
+std::uint64_t unicorn_case_count();
+bool is_chosen(const std::string& form);
 
 // A 64-bit number of a useful kind: small, near a power of two or a sign boundary, sparse, or plainly random.
 std::uint64_t interesting(Rng& rng);

@@ -6,12 +6,12 @@
 namespace xensim::differential {
 namespace {
 
-ZydisRegister general(Rng& rng, unsigned bits) {
-  const auto n = static_cast<ZyanU8>(rng.below(16));
+ZydisRegister general(Rng& rng, unsigned bits, bool mode64) {
+  const auto n = static_cast<ZyanU8>(rng.below(mode64 ? 16 : 8));
   switch (bits) {
     case 8:
       // AL…BL, AH…BH, SPL…R15B in Zydis's own order.
-      return static_cast<ZydisRegister>(ZYDIS_REGISTER_AL + rng.below(20));
+      return static_cast<ZydisRegister>(ZYDIS_REGISTER_AL + rng.below(mode64 ? 20 : 8));
     case 16:
       return ZydisRegisterEncode(ZYDIS_REGCLASS_GPR16, n);
     case 32:
@@ -63,30 +63,73 @@ std::uint64_t random_address(Rng& rng, unsigned bytes) {
   }
 }
 
-// A memory operand whose address comes out as `address`: sets the registers it uses.
-ZydisEncoderOperand memory(Rng& rng, unsigned bytes, std::uint64_t address, MachineState& s) {
+// The same in a mode without faults: away from the ends.
+std::uint64_t inner_address(Rng& rng) { return kMiddle + rng.below(256) - 128; }
+
+// One of the eight shapes of 16-bit addresses, without or with a displacement.
+ZydisEncoderOperand memory16(Rng& rng, unsigned bytes, std::uint64_t address, MachineState& s) {
+  ZydisEncoderOperand o{};
+  o.type = ZYDIS_OPERAND_TYPE_MEMORY;
+  o.mem.size = static_cast<ZyanU16>(bytes);
+  struct Shape {
+    ZydisRegister base, index;
+    unsigned base_gpr, index_gpr;
+  };
+  constexpr unsigned kNone = 16;
+  constexpr Shape kShapes[] = {{ZYDIS_REGISTER_NONE, ZYDIS_REGISTER_NONE, kNone, kNone},
+                               {ZYDIS_REGISTER_BX, ZYDIS_REGISTER_NONE, 3, kNone},
+                               {ZYDIS_REGISTER_BP, ZYDIS_REGISTER_NONE, 5, kNone},
+                               {ZYDIS_REGISTER_SI, ZYDIS_REGISTER_NONE, 6, kNone},
+                               {ZYDIS_REGISTER_DI, ZYDIS_REGISTER_NONE, 7, kNone},
+                               {ZYDIS_REGISTER_BX, ZYDIS_REGISTER_SI, 3, 6},
+                               {ZYDIS_REGISTER_BX, ZYDIS_REGISTER_DI, 3, 7},
+                               {ZYDIS_REGISTER_BP, ZYDIS_REGISTER_SI, 5, 6},
+                               {ZYDIS_REGISTER_BP, ZYDIS_REGISTER_DI, 5, 7}};
+  const Shape& shape = kShapes[rng.below(std::size(kShapes))];
+  o.mem.base = shape.base;
+  o.mem.index = shape.index;
+  if (shape.index != ZYDIS_REGISTER_NONE) o.mem.scale = 1;
+  if (shape.base_gpr == kNone) {
+    o.mem.displacement = static_cast<ZyanI64>(address);
+    return o;
+  }
+  if (const std::uint64_t kind = rng.below(3); kind == 1)
+    o.mem.displacement = static_cast<std::int8_t>(rng.next());
+  else if (kind == 2)
+    o.mem.displacement = static_cast<std::int16_t>(rng.next());
+  std::uint64_t base = address - static_cast<std::uint64_t>(o.mem.displacement);
+  if (shape.index_gpr != kNone) base -= s.gpr[shape.index_gpr];
+  s.gpr[shape.base_gpr] = (s.gpr[shape.base_gpr] & ~0xffffull) | (base & 0xffff);
+  return o;
+}
+
+// A memory operand whose address comes out as `address`: sets the registers it uses. 32-bit addresses unless
+// mode64.
+ZydisEncoderOperand memory(Rng& rng, unsigned bytes, std::uint64_t address, MachineState& s, unsigned mode) {
+  const bool mode64 = mode == 64;
   ZydisEncoderOperand o{};
   o.type = ZYDIS_OPERAND_TYPE_MEMORY;
   o.mem.size = static_cast<ZyanU16>(bytes);
   const std::uint64_t kind = rng.below(16);
-  if (kind == 0) {
+  if (kind == 0 && mode64) {
     o.mem.base = ZYDIS_REGISTER_RIP;
     o.mem.displacement = static_cast<ZyanI64>(address);
     return o;
   }
-  const bool narrow = kind == 1;
+  const bool narrow = kind == 1 || !mode64;
+  const std::uint64_t registers_there = mode64 ? 16 : 8;
   const ZydisRegisterClass registers = narrow ? ZYDIS_REGCLASS_GPR32 : ZYDIS_REGCLASS_GPR64;
-  const auto base = static_cast<unsigned>(rng.below(16));
+  const auto base = static_cast<unsigned>(rng.below(registers_there));
   o.mem.base = ZydisRegisterEncode(registers, static_cast<ZyanU8>(base));
   std::uint64_t offset = 0;
   if (rng.below(2)) {
     unsigned index = base;
-    while (index == base || index == 4) index = static_cast<unsigned>(rng.below(16));
+    while (index == base || index == 4) index = static_cast<unsigned>(rng.below(registers_there));
     o.mem.index = ZydisRegisterEncode(registers, static_cast<ZyanU8>(index));
     o.mem.scale = static_cast<ZyanU8>(1u << rng.below(4));
     offset = s.gpr[index] * o.mem.scale;
   }
-  switch (rng.below(3)) {
+  switch (rng.below(mode == 16 ? 2 : 3)) {  // Zydis loses the upper half of 32 bits in 16-bit code
     case 0:
       break;
     case 1:
@@ -97,6 +140,7 @@ ZydisEncoderOperand memory(Rng& rng, unsigned bytes, std::uint64_t address, Mach
       break;
   }
   s.gpr[base] = address - offset - static_cast<std::uint64_t>(o.mem.displacement);
+  if (!mode64) s.gpr[base] &= 0xffffffff;
   return o;
 }
 
@@ -106,12 +150,19 @@ struct Template {
   unsigned bits;
   ZydisInstructionAttributes prefixes;
   Adjust adjust;
+  const Target* target;
 };
 
 bool make(const Template& t, Rng& rng, Instance& instance) {
   Chosen c;
   ZydisEncoderRequest& q = c.request;
-  q.machine_mode = ZYDIS_MACHINE_MODE_LONG_64;
+  const unsigned mode = t.target->mode;
+  const bool mode64 = mode == 64;
+  q.machine_mode = mode64       ? ZYDIS_MACHINE_MODE_LONG_64
+                   : mode == 32 ? ZYDIS_MACHINE_MODE_LEGACY_32
+                                : ZYDIS_MACHINE_MODE_REAL_16;
+  if (!mode64)
+    for (auto& r : instance.state.gpr) r &= 0xffffffff;
   q.mnemonic = t.mnemonic;
   q.prefixes = t.prefixes;
   q.operand_count = static_cast<ZyanU8>(t.shape.size());
@@ -120,22 +171,23 @@ bool make(const Template& t, Rng& rng, Instance& instance) {
     ZydisEncoderOperand& o = q.operands[n];
     switch (t.shape[n]) {
       case 'r':
-        o = register_operand(general(rng, t.bits));
+        o = register_operand(general(rng, t.bits, mode64));
         break;
       case 'q':
-        o = register_operand(general(rng, 64));
+        o = register_operand(general(rng, 64, mode64));
         break;
       case 'd':
-        o = register_operand(general(rng, 32));
+        o = register_operand(general(rng, 32, mode64));
         break;
       case 'w':
-        o = register_operand(general(rng, 16));
+        o = register_operand(general(rng, 16, mode64));
         break;
       case 'y':
-        o = register_operand(general(rng, 8));
+        o = register_operand(general(rng, 8, mode64));
         break;
       case 'x':
-        o = register_operand(ZydisRegisterEncode(ZYDIS_REGCLASS_XMM, static_cast<ZyanU8>(rng.below(16))));
+        o = register_operand(
+            ZydisRegisterEncode(ZYDIS_REGCLASS_XMM, static_cast<ZyanU8>(rng.below(mode64 ? 16 : 8))));
         break;
       case 'c':
         o = register_operand(ZYDIS_REGISTER_CL);
@@ -171,14 +223,17 @@ bool make(const Template& t, Rng& rng, Instance& instance) {
         return false;
     }
     if (std::isupper(static_cast<unsigned char>(t.shape[n])) || t.shape[n] == 'm') {
-      c.address = random_address(rng, memory_bytes);
-      o = memory(rng, memory_bytes, c.address, instance.state);
+      c.address = mode64 ? random_address(rng, memory_bytes) : inner_address(rng);
+      const std::uint64_t effective = c.address - kData + t.target->data;
+      // 32-bit addresses are possible in real mode too, with a prefix.
+      o = mode == 16 && rng.below(4) != 0 ? memory16(rng, memory_bytes, effective, instance.state)
+                                          : memory(rng, memory_bytes, effective, instance.state, mode);
     }
   }
   if (t.adjust && !t.adjust(rng, instance, c)) return false;
   std::uint8_t buffer[ZYDIS_MAX_INSTRUCTION_LENGTH];
   ZyanUSize length = sizeof buffer;
-  if (!ZYAN_SUCCESS(ZydisEncoderEncodeInstructionAbsolute(&q, buffer, &length, kSlot))) return false;
+  if (!ZYAN_SUCCESS(ZydisEncoderEncodeInstructionAbsolute(&q, buffer, &length, t.target->slot))) return false;
   instance.code.assign(buffer, buffer + length);
   return true;
 }
@@ -191,17 +246,27 @@ unsigned gpr_of(ZydisRegister r) {
   return static_cast<unsigned>(ZydisRegisterGetId(wide));
 }
 
+const Target& target(unsigned mode) {
+  static const Target kTargets[] = {{},
+                                    {32, kSmallSlot, kSmallData, {8, 16, 32}, {16, 32}, {32}},
+                                    {16, 0x1000, 0x1000, {8, 16, 32}, {16, 32}, {32}}};
+  return kTargets[mode == 64 ? 0 : mode == 32 ? 1 : 2];
+}
+
 void add_forms(std::vector<Form>& to, ZydisMnemonic mnemonic, std::initializer_list<const char*> shapes,
-               std::initializer_list<unsigned> sizes, std::uint64_t undefined_flags, Adjust adjust,
-               ZydisInstructionAttributes prefixes) {
+               const std::vector<unsigned>& sizes, std::uint64_t undefined_flags, Adjust adjust,
+               ZydisInstructionAttributes prefixes, const Target& t) {
   for (const char* shape : shapes)
     for (const unsigned bits : sizes) {
+      if (t.mode != 64 && (bits == 64 || std::string_view(shape).find('q') != std::string_view::npos)) continue;
       Form f;
       f.name = std::string(prefixes & ZYDIS_ATTRIB_HAS_LOCK ? "lock " : "") + ZydisMnemonicGetString(mnemonic) +
                " " + shape + std::to_string(bits);
+      if (t.mode != 64) f.name += " in mode " + std::to_string(t.mode);
+      f.mode = t.mode;
       f.undefined_flags = undefined_flags;
-      const Template t{mnemonic, shape, bits, prefixes, adjust};
-      f.make = [t](Rng& rng, Instance& i) { return make(t, rng, i); };
+      const Template from{mnemonic, shape, bits, prefixes, adjust, &t};
+      f.make = [from](Rng& rng, Instance& i) { return make(from, rng, i); };
       to.push_back(std::move(f));
     }
 }

@@ -95,6 +95,7 @@ Report::Report(const std::string& data_folder) {
   run_notes_ = proven.notes;
   for (const Row& r : proven.rows)
     proofs_[r.cells[0]].cases[r.cells[1]] += std::strtoull(r.cells[2].c_str(), nullptr, 10);
+  for (const Row& r : read_table(data_folder + "/unit.tsv", 3).rows) proofs_[r.cells[0]].cases["unit"] = 1;
   for (const Row& r : read_table(data_folder + "/not-code.tsv", 3).rows)
     not_code_[r.cells[0] + "\t" + r.cells[1]] = r.cells[2];
   std::map<std::string, ReportedForm> all;
@@ -241,11 +242,31 @@ void Report::print() const {
       "| no code | bytes that a linear sweep takes for this form are data |\n"
       "\n");
   print_counts();
-  std::printf("\nThe comparisons are those of this run:\n\n");
+  std::printf(
+      "\nUnicorn is not asked where it cannot be trusted: delivery through the IDT (it hands exceptions to a "
+      "hook), "
+      "SYSCALL and\nSYSENTER (a hook in place of the instruction), CPUID, time stamps, performance counters and "
+      "random "
+      "numbers (other values), VMX\n(not there), cache and TLB control (no effect), REP prefixes (an iteration "
+      "counts as an "
+      "instruction), XSAVE; nor where it is wrong,\nas a real processor or the manual shows: some of BMI in "
+      "32-bit code, "
+      "LOCK NEG's flags, CRC32 in 16-bit code, 16-bit SGDT and\nSIDT, 32-bit SMSW, ENTER where operand and stack "
+      "size "
+      "differ, CALL m16:32 in 64-bit code; RDFSBASE and its like are undefined to it.\n"
+      "\nRDRAND and RDSEED draw from a stream of each pCPU's own, seeded by `/machine/seed`: width and flags are "
+      "compared "
+      "with the host,\nand equal seeds give equal numbers. What a form does at other privilege levels, and its "
+      "faults "
+      "there, are unit tests' business\n(`tests/models/cpu`).\n"
+      "\n`tests/differential/nightly --write` makes the comparisons anew; a failing case names its seed, and "
+      "`--seed` "
+      "with `--cases 1` repeats it.\nThe comparisons are those of this run:\n\n");
   for (const std::string& n : run_notes_) std::printf("- %s\n", n.c_str());
   std::map<std::string, std::pair<std::size_t, std::uint64_t>> totals;
   for (const auto& [name, p] : proofs_)
     for (const auto& [whom, cases] : p.cases) {
+      if (whom == "unit") continue;
       ++totals[whom].first;
       totals[whom].second += cases;
     }

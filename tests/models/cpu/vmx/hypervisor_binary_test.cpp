@@ -134,3 +134,50 @@ TEST_CASE("VMX instructions outside VMX operation are undefined, and VMXON needs
   CHECK(m.run() == StopReason::kShutdown);
   CHECK_FALSE(m.core.vmx.in_operation);
 }
+
+TEST_CASE("VMPTRST stores the current VMCS, INVEPT and INVVPID succeed, VMXOFF ends VMX operation") {
+  VmxMachine m;
+  prepare(m);
+  m.memory.write<std::uint64_t>(PhysAddr(kLog + 0x40), VmxMachine::kEptp);
+  m.memory.write<std::uint64_t>(PhysAddr(kLog + 0x50), 1);  // VPID
+  constexpr std::uint64_t kLaunch = kHost + 47;             // in place of VMLAUNCH
+  m.code({0x0f, 0xc7, 0x3f,                                 // vmptrst [rdi]
+          0xb8, 0x01, 0x00, 0x00, 0x00,                     // mov eax, 1: single context
+          0x66, 0x0f, 0x38, 0x80, 0x47, 0x40,               // invept rax, [rdi+0x40]
+          0x0f, 0x96, 0x47, 0x08,                           // setbe [rdi+8]
+          0x66, 0x0f, 0x38, 0x81, 0x47, 0x50,               // invvpid rax, [rdi+0x50]
+          0x0f, 0x96, 0x47, 0x09,                           // setbe [rdi+9]
+          0x0f, 0x01, 0xc4,                                 // vmxoff
+          0x0f, 0x96, 0x47, 0x0a,                           // setbe [rdi+10]
+          0xf4},
+         kLaunch);
+  CHECK(m.run() == StopReason::kHalted);
+  CHECK(logged(m, 0) == kSecondVmcs.value);
+  CHECK(logged(m, 1) == 0);
+  CHECK_FALSE(m.core.vmx.in_operation);
+}
+
+TEST_CASE("VMREAD in 32-bit code moves 32 bits") {
+  VmxMachine m;
+  ArchState& st = m.core.st;
+  constexpr std::uint64_t kDirectory = 0x700000;
+  for (std::uint64_t n = 0; n < 4; ++n)
+    m.memory.write(PhysAddr(kDirectory + 4 * n), static_cast<std::uint32_t>(n << 22 | 0x87));
+  st.efer = 0;
+  st.cr0 = kCr0Pe | kCr0Pg | kCr0Ne | kCr0Et;
+  st.cr4 = kCr4Vmxe | kCr4Pse;
+  st.cr3 = kDirectory;
+  for (Segment& s : st.seg) s = {.base = 0, .limit = ~0u, .attr = 0xc093, .selector = 0x10};
+  st.seg[kCs].attr = 0xc09b;
+  m.core.update_mode();
+  m.core.mmu.context_changed();
+  m.core.mmu.update_view();
+  m.core.native_root = false;
+  m.set(F::kGuestRip, 0x1122334455667788);
+  m.code({0x0f, 0x78, 0xc1, 0xf4}, kHost);  // vmread ecx, eax
+  st.rip = kHost;
+  st.gpr[kRax] = static_cast<std::uint64_t>(F::kGuestRip);
+  st.gpr[kRcx] = 0;
+  CHECK(m.run() == StopReason::kHalted);
+  CHECK(st.gpr[kRcx] == 0x55667788);
+}
