@@ -163,9 +163,7 @@ TEST_CASE("REP INS stores what the port gives, REP OUTS goes through its count, 
   }
 }
 
-TEST_CASE(
-    "SYSENTER enters at its MSRs' place with flat segments, SYSEXIT goes back, and neither works without a "
-    "selector") {
+TEST_CASE("SYSENTER goes where its MSRs say, SYSEXIT goes back") {
   SystemCore c;
   c.program({0x0f, 0x34});
   c.put(kCode + 0x100, {0x48, 0x0f, 0x35});  // sysexit to 64-bit code
