@@ -75,8 +75,8 @@ std::span<const Form> sse_forms() {
     std::vector<Form> all;
     for (const auto part :
          {sse_move_forms(), sse_float_forms(), sse_convert_forms(), sse_integer_forms(), sse_shuffle_forms(),
-          sse_extension_forms(), sse_string_compare_forms(), sse_crypto_forms(), mmx_forms(), avx_move_forms(),
-          avx_permute_forms(), avx_float_forms(), avx_masked_forms(), fma_forms(), f16c_forms()})
+          sse_extension_forms(), dot_product_forms(), sse_string_compare_forms(), sse_crypto_forms(), mmx_forms(),
+          avx_move_forms(), avx_permute_forms(), avx_float_forms(), avx_masked_forms(), fma_forms(), f16c_forms()})
       all.insert(all.end(), part.begin(), part.end());
     return all;
   }();

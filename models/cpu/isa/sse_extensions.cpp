@@ -214,28 +214,6 @@ __m128i sum_differences(__m128i a, __m128i b, unsigned imm) {
   return r.value();
 }
 
-// DPPS, DPPD: products that imm 7:4 selects, summed in pairs; imm 3:0 says which lanes get the sum. Each step
-// rounds, and the flags of all of them count.
-template <class T>
-__m128i selected(__m128i v, unsigned mask) {
-  Lanes<T> r(v);
-  for (unsigned i = 0; i < Lanes<T>::kCount; ++i)
-    if (!(mask >> i & 1)) r.v[i] = 0;
-  return r.value();
-}
-constexpr auto kDotSingles = [](__m128i a, __m128i b, unsigned imm) {
-  a = selected<std::uint32_t>(a, imm >> 4);
-  b = selected<std::uint32_t>(b, imm >> 4);
-  asm volatile("mulps %1, %0\n\thaddps %0, %0\n\thaddps %0, %0" : "+x"(a) : "x"(b));
-  return selected<std::uint32_t>(a, imm);
-};
-constexpr auto kDotDoubles = [](__m128i a, __m128i b, unsigned imm) {
-  a = selected<std::uint64_t>(a, imm >> 4);
-  b = selected<std::uint64_t>(b, imm >> 4);
-  asm volatile("mulpd %1, %0\n\thaddpd %0, %0" : "+x"(a) : "x"(b));
-  return selected<std::uint64_t>(a, imm);
-};
-
 // ROUNDxx: bits 1:0 of the immediate are the rounding mode, bit 2 takes MXCSR's, bit 3 hides the inexact flag.
 #define ROUND_CASE(text, n)                                      \
   case n:                                                        \
@@ -382,10 +360,6 @@ constexpr Form kForms[] = {
     ROW_WIDEN(PMOVZXDQ, "pmovzxdq", 8),
     ROW(MPSADBW, kVecMul, bind_xmm<sum_differences>),
     XENSIM_VEX_ROW(MPSADBW, kVecMul, vex::bind_lanes<sum_differences, 3>),
-    ROW(DPPS, kFpMul, bind_float<kDotSingles, 16, Tiny::kSingle4>),
-    XENSIM_VEX_ROW(DPPS, kFpMul, vex::bind_float<kDotSingles, 16, Tiny::kSingle4>),
-    ROW(DPPD, kFpMul, bind_float<kDotDoubles, 16, Tiny::kDouble2>),
-    XENSIM_VEX_ROW(DPPD, kFpMul, vex::bind_float<kDotDoubles, 16, Tiny::kDouble2>),
     // SSE4.2
     ROW_HOST(PCMPGTQ, kVecAlu, "pcmpgtq"),
 };

@@ -26,6 +26,7 @@ std::span<const Form> sse_convert_forms();
 std::span<const Form> sse_integer_forms();
 std::span<const Form> sse_shuffle_forms();
 std::span<const Form> sse_extension_forms();       // SSE3, SSSE3, SSE4.1, PCMPGTQ
+std::span<const Form> dot_product_forms();         // DPPS, DPPD
 std::span<const Form> sse_string_compare_forms();  // the rest of SSE4.2
 std::span<const Form> sse_crypto_forms();          // AES-NI, PCLMULQDQ, SHA
 
