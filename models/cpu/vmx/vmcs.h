@@ -44,6 +44,7 @@ inline constexpr std::array kFieldRanges = {
     FieldRange{0x200e, 1},   // page-modification log address
     FieldRange{0x2010, 3},   // TSC offset, virtual-APIC and APIC-access pages
     FieldRange{0x201a, 1},   // EPT pointer
+    FieldRange{0x202c, 1},   // XSS-exiting bitmap
     FieldRange{0x2032, 1},   // TSC multiplier
     FieldRange{0x2400, 1},   // guest-physical address
     FieldRange{0x2800, 4},   // VMCS link pointer, DEBUGCTL, PAT, EFER

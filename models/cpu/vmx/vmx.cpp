@@ -170,6 +170,7 @@ void Vmx::parse_controls() {
   c.msr_bitmap = vmcs_.read(F::kMsrBitmap);
   c.tsc_offset = vmcs_.read(F::kTscOffset);
   c.tsc_multiplier = vmcs_.read(F::kTscMultiplier);
+  c.xss_exiting_bitmap = vmcs_.read(F::kXssExitingBitmap);
   c.cr0_mask = vmcs_.read(F::kCr0Mask);
   c.cr0_shadow = vmcs_.read(F::kCr0Shadow);
   c.cr4_mask = vmcs_.read(F::kCr4Mask);

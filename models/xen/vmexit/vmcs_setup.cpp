@@ -55,6 +55,7 @@ void Hypervisor::init_vmcs(Vcpu& v) {
   for (const std::uint32_t msr : kPassThrough) pass_through(memory, address_of(d.msr_bitmap), msr);
   vmx.write(F::kEptPointer, d.p2m->eptp());
   vmx.write(F::kVpid, v.vpid);
+  vmx.write(F::kXssExitingBitmap, 0);
   vmx.write(F::kPleGap, config.ple_gap);
   vmx.write(F::kPleWindow, config.ple_window);
   v.tsc_offset = 0 - d.created_at;

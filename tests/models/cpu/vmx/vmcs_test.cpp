@@ -52,6 +52,12 @@ TEST_CASE("The high half of a 64-bit field is read and written alone") {
   CHECK(v == 0x33333333);
 }
 
+TEST_CASE("Each offered control has its field: the XSS-exiting bitmap is one") {
+  VmxMachine m;
+  CHECK(m.core.vmx.vmwrite(F::kXssExitingBitmap, 0x123456789abcdef0).ok());
+  CHECK(m.get(F::kXssExitingBitmap) == 0x123456789abcdef0);
+}
+
 TEST_CASE(
     "VMREAD and VMWRITE of a field that does not exist fail with error 12, VMWRITE of a read-only one with 13") {
   VmxMachine m;
