@@ -6,13 +6,14 @@
 #include "models/cpu/isa/msr.h"
 #include "models/memory/physical_memory.h"
 #include "tests/differential/privileged.h"
+#include "tests/differential/surroundings.h"
 
 namespace xensim::differential {
 namespace {
 
 using namespace xensim::cpu;
 
-struct Ports final : CoreEnvironment {
+struct Ports final : NoDevices {
   std::uint32_t io_read(std::uint16_t port, unsigned size) override {
     return size == 4 ? port_value(port) : port_value(port) & ((1u << (8 * size)) - 1);
   }
@@ -20,21 +21,7 @@ struct Ports final : CoreEnvironment {
     const std::uint32_t mask = size == 4 ? ~0u : (1u << (8 * size)) - 1;
     written.push_back({port, static_cast<std::uint8_t>(size), value & mask});
   }
-  std::uint64_t mmio_read(PhysAddr, unsigned) override { return ~std::uint64_t{0}; }
-  void mmio_write(PhysAddr, unsigned, std::uint64_t) override {}
-  bool apic_msr_read(std::uint32_t, std::uint64_t&) override { return false; }
-  bool apic_msr_write(std::uint32_t, std::uint64_t) override { return false; }
-  std::uint64_t cr8_read() override { return 0; }
-  void cr8_write(std::uint64_t) override {}
-  bool interrupt_pending() override { return false; }
-  std::uint8_t interrupt_acknowledge() override { return 0; }
   std::vector<PortWrite> written;
-};
-
-struct NoCaches final : memory::Hierarchy {
-  memory::AccessResult access(unsigned, PhysAddr, memory::AccessKind, Cycles) override {
-    return {1, memory::Level::kL1};
-  }
 };
 
 constexpr std::uint64_t kPml4 = 0x100000, kPdpt = 0x101000, kPd = 0x102000;

@@ -6,30 +6,12 @@
 #include "models/cpu/core.h"
 #include "models/memory/physical_memory.h"
 #include "tests/differential/harness.h"
+#include "tests/differential/surroundings.h"
 
 namespace xensim::differential {
 namespace {
 
 using namespace xensim::cpu;
-
-struct NoDevices final : CoreEnvironment {
-  std::uint32_t io_read(std::uint16_t, unsigned) override { return ~0u; }
-  void io_write(std::uint16_t, unsigned, std::uint32_t) override {}
-  std::uint64_t mmio_read(PhysAddr, unsigned) override { return ~std::uint64_t{0}; }
-  void mmio_write(PhysAddr, unsigned, std::uint64_t) override {}
-  bool apic_msr_read(std::uint32_t, std::uint64_t&) override { return false; }
-  bool apic_msr_write(std::uint32_t, std::uint64_t) override { return false; }
-  std::uint64_t cr8_read() override { return 0; }
-  void cr8_write(std::uint64_t) override {}
-  bool interrupt_pending() override { return false; }
-  std::uint8_t interrupt_acknowledge() override { return 0; }
-};
-
-struct NoCaches final : memory::Hierarchy {
-  memory::AccessResult access(unsigned, PhysAddr, memory::AccessKind, Cycles) override {
-    return {1, memory::Level::kL1};
-  }
-};
 
 // Every feature that handlers exist for, whatever the default policy offers.
 CpuidPolicy all_features() {

@@ -58,17 +58,14 @@ unsigned compare(__m128i a, __m128i b, bool signalling) {
 
 template <class T, unsigned kCount>
 constexpr auto kCompare = [](__m128i a, __m128i b, unsigned imm) {
-  std::array<T, 16 / sizeof(T)> x, y;
-  std::memcpy(x.data(), &a, sizeof a);
-  std::memcpy(y.data(), &b, sizeof b);
+  auto x = elements<T>(a);
+  const auto y = elements<T>(b);
   const unsigned true_for = kTrueFor[imm & 15];
   const bool signalling = ((kSignalling >> (imm & 15) ^ imm >> 4) & 1) != 0;
   for (unsigned i = 0; i < kCount; ++i)
     x[i] =
         compare<T>(from_parts(x[i], 0), from_parts(y[i], 0), signalling) & true_for ? static_cast<T>(~T{0}) : T{0};
-  __m128i r;
-  std::memcpy(&r, x.data(), sizeof r);
-  return r;
+  return value_of<__m128i>(x);
 };
 
 #define ROW(name, ...) Form(ZYDIS_MNEMONIC_##name, CostClass::kFpCompare, kStraight, __VA_ARGS__)

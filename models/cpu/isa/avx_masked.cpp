@@ -3,8 +3,6 @@
 //
 // A gather goes from the lowest element to the highest. One that faults has written the elements before, and
 // cleared the mask elements up to there, so that it goes on from there when it is executed again.
-#include <array>
-
 #include "models/cpu/isa/vex_operands.h"
 
 namespace xensim::cpu::isa {
@@ -12,22 +10,6 @@ namespace xensim::cpu::isa {
 namespace vex {
 namespace {
 
-template <class T>
-using Elements = std::array<T, 32 / sizeof(T)>;
-
-template <class T>
-Elements<T> elements(const Wide& v) {
-  Elements<T> e;
-  static_assert(sizeof e == sizeof v);
-  std::memcpy(e.data(), &v, sizeof e);
-  return e;
-}
-template <class T>
-Wide value_of(const Elements<T>& e) {
-  Wide v;
-  std::memcpy(&v, e.data(), sizeof v);
-  return v;
-}
 template <class T>
 bool selected(T mask) {
   return mask >> (8 * sizeof(T) - 1) & 1;
@@ -46,11 +28,11 @@ Outcome masked_load(Core& c, const Op& op) {
   if (!usable(c)) [[unlikely]]
     return unusable(c);
   const auto mask = elements<T>(ymm(c, op.rm));
-  Elements<T> r{};
+  std::array<T, sizeof(Wide) / sizeof(T)> r{};
   for (unsigned i = 0; i < kCount; ++i)
     if (selected(mask[i]))
       if (Outcome o = c.read(moved(op, i * sizeof(T)), r[i]); failed(o)) return o;
-  set_ymm<kCount * sizeof(T) / 16>(c, op.reg, value_of<T>(r));
+  set_ymm<kCount * sizeof(T) / 16>(c, op.reg, value_of<Wide>(r));
   return Outcome::kNext;
 }
 template <class T, unsigned kCount>
@@ -107,8 +89,8 @@ Outcome gather(Core& c, const Op& op) {
     std::fill(mask.begin() + kCount, mask.end(), T{0});
     std::fill(r.begin() + kCount, r.end(), T{0});
   }
-  set_ymm<2>(c, op.reg, value_of<T>(r));
-  set_ymm<2>(c, op.sub, value_of<T>(mask));
+  set_ymm<2>(c, op.reg, value_of<Wide>(r));
+  set_ymm<2>(c, op.sub, value_of<Wide>(mask));
   return result;
 }
 template <class T, class Index>

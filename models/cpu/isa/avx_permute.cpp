@@ -1,29 +1,10 @@
 // Permutations of AVX and AVX2, across the halves too, and shifts by a count per element (SDM 2, VPERM…, VPSLLV…).
-#include <array>
-
 #include "models/cpu/isa/vex_operands.h"
 
 namespace xensim::cpu::isa {
 
 namespace vex {
 namespace {
-
-template <class T, std::size_t kBytes>
-using Elements = std::array<T, kBytes / sizeof(T)>;
-
-template <class T, class V>
-Elements<T, sizeof(V)> elements(const V& v) {
-  Elements<T, sizeof(V)> e;
-  std::memcpy(e.data(), &v, sizeof e);
-  return e;
-}
-template <class V, class E>
-V value_of(const E& e) {
-  V v;
-  static_assert(sizeof v == sizeof e);
-  std::memcpy(&v, e.data(), sizeof v);
-  return v;
-}
 
 // --- Within halves.
 

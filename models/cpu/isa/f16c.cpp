@@ -16,15 +16,12 @@ Outcome to_single(Core& c, const Op& op) {
     return unusable(c);
   Wide b{};
   if (Outcome o = source<kMemory, 2 * kCount>(c, op, op.rm, b); failed(o)) return o;
-  std::array<std::uint16_t, 8> from;
-  std::memcpy(from.data(), &b.half[0], sizeof from);
+  const auto from = elements<std::uint16_t>(b.half[0]);
   std::array<std::uint32_t, 8> to{};
   std::uint32_t raised = 0;
   for (unsigned i = 0; i < kCount; ++i) to[i] = ieee::half_to_single(from[i], raised);
   if (Outcome o = settle_flags(c, raised); failed(o)) return o;
-  Wide r;
-  std::memcpy(&r, to.data(), sizeof r);
-  set_ymm<kCount / 4>(c, op.reg, r);
+  set_ymm<kCount / 4>(c, op.reg, value_of<Wide>(to));
   return Outcome::kNext;
 }
 Handler bind_to_single(const DecodedInstruction& d, Op&) {
@@ -40,14 +37,11 @@ Outcome to_half(Core& c, const Op& op) {
   ieee::Control control = ieee::control_of(c.st.mxcsr);
   if (!(op.imm & 4)) control.rounding = static_cast<ieee::Rounding>(op.imm & 3);
   control.flush_to_zero = false;
-  const Wide a = ymm(c, op.rm);
-  std::array<std::uint32_t, 8> from;
-  std::memcpy(from.data(), &a, sizeof from);
+  const auto from = elements<std::uint32_t>(ymm(c, op.rm));
   std::array<std::uint16_t, 8> to{};
   std::uint32_t raised = 0;
   for (unsigned i = 0; i < kCount; ++i) to[i] = ieee::single_to_half(from[i], control, raised);
-  Wide r{};
-  std::memcpy(&r.half[0], to.data(), sizeof to);
+  const Wide r{{value_of<__m128i>(to), _mm_setzero_si128()}};
   if constexpr (kMemory) {
     // The store's faults come before the arithmetic's.
     std::uint64_t a;

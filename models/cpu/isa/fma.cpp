@@ -2,8 +2,6 @@
 //
 // The digits of a mnemonic say which operands (1: destination, 2: VEX.vvvv, 3: register or memory) are multiplied
 // and which is added: VFMADD132 is 1 × 3 + 2. Scalar forms keep the rest of the destination's low half.
-#include <array>
-
 #include "models/cpu/isa/ieee_rounding.h"
 #include "models/cpu/isa/vex_operands.h"
 
@@ -35,17 +33,6 @@ template <class T>
 using FormatOf = std::conditional_t<sizeof(T) == 4, ieee::Single, ieee::Double>;
 
 // T: the element as an unsigned integer.
-template <class T>
-using Elements = std::array<T, 32 / sizeof(T)>;
-
-template <class T>
-Elements<T> elements_of(const Wide& v) {
-  Elements<T> e;
-  static_assert(sizeof e == sizeof v);
-  std::memcpy(e.data(), &v, sizeof e);
-  return e;
-}
-
 template <class T, Order kOrder, Sign kSign, unsigned kCount, bool kMemory>
 Outcome fused(Core& c, const Op& op) {
   if (!usable(c)) [[unlikely]]
@@ -53,7 +40,7 @@ Outcome fused(Core& c, const Op& op) {
   Wide third{};
   if (Outcome o = source<kMemory, kCount * sizeof(T)>(c, op, op.sub, third); failed(o)) return o;
   const Wide old = ymm(c, op.reg);
-  const auto e1 = elements_of<T>(old), e2 = elements_of<T>(ymm(c, op.rm)), e3 = elements_of<T>(third);
+  const auto e1 = elements<T>(old), e2 = elements<T>(ymm(c, op.rm)), e3 = elements<T>(third);
   const auto& x = kOrder == Order::k132 ? e1 : e2;
   const auto& y = kOrder == Order::k213 ? e1 : e3;
   const auto& z = kOrder == Order::k132 ? e2 : kOrder == Order::k213 ? e3 : e1;
@@ -64,9 +51,7 @@ Outcome fused(Core& c, const Op& op) {
     r[i] = static_cast<T>(ieee::fused_multiply_add<FormatOf<T>>(x[i], y[i], z[i], negates_product(kSign),
                                                                 negates_addend(kSign, i), control, raised));
   if (Outcome o = settle_flags(c, raised); failed(o)) return o;
-  Wide result;
-  std::memcpy(&result, r.data(), sizeof result);
-  set_ymm<(kCount * sizeof(T) == 32) ? 2 : 1>(c, op.reg, result);
+  set_ymm<(kCount * sizeof(T) == 32) ? 2 : 1>(c, op.reg, value_of<Wide>(r));
   return Outcome::kNext;
 }
 

@@ -7,6 +7,7 @@
 // of 128 bits has its upper half zeroed. Memory operands need no alignment, but for VMOVA…, VMOVNT….
 #pragma once
 
+#include <array>
 #include <cstring>
 
 #include "models/cpu/isa/sse_mxcsr.h"
@@ -33,6 +34,21 @@ inline bool is_wide(const DecodedInstruction& d) { return d.insn.avx.vector_leng
 struct Wide {
   __m128i half[2];
 };
+
+// A vector (__m128i, Wide) by its elements, lowest first, and back.
+template <class T, class V>
+std::array<T, sizeof(V) / sizeof(T)> elements(const V& v) {
+  std::array<T, sizeof(V) / sizeof(T)> e;
+  std::memcpy(e.data(), &v, sizeof e);
+  return e;
+}
+template <class V, class E>
+V value_of(const E& e) {
+  V v;
+  static_assert(sizeof v == sizeof e);
+  std::memcpy(&v, e.data(), sizeof v);
+  return v;
+}
 
 inline Wide ymm(const Core& c, unsigned reg) { return {{half(c, reg, 0), half(c, reg, 1)}}; }
 // kHalves: 1 zeroes the upper half.
