@@ -8,6 +8,7 @@
 #include "sim/base/file.h"
 #include "sim/base/suggest.h"
 #include "sim/base/units.h"
+#include "sim/config/cpu_list.h"
 
 namespace xensim::machine {
 

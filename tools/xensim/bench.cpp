@@ -1,5 +1,5 @@
-// xensim bench: how fast this host simulates under each timing model, each run in a process of its own. The load is
-// `compute`, or a scenario of one's own. A benchmark, not a test: nothing is asserted.
+// xensim bench: how fast this host simulates under each timing model, each run in a process of its own. The load
+// is `compute`, or a scenario of one's own. A benchmark, not a test: nothing is asserted.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -65,8 +65,8 @@ std::vector<std::string> compute_load(const std::string& self, const std::string
 }
 
 // One line: the medians of the runs under a model. false: a run failed.
-bool measure(const std::string& self, const std::string& model, std::vector<std::string> run, const std::string& out,
-             unsigned runs) {
+bool measure(const std::string& self, const std::string& model, std::vector<std::string> run,
+             const std::string& out, unsigned runs) {
   run.insert(run.begin(), "run");
   run.insert(run.end(), {"--timing", model, "--out", out});
   std::vector<double> mips, seconds;
@@ -102,16 +102,17 @@ int bench_command(std::span<const std::string> arguments) {
   positional.add("positional", -1);
   parse_options(arguments, all, positional, "bench");
   if (help) {
-    std::cout
-        << "Usage: xensim bench [SCENARIO.json [DOMAIN.cfg...]] [OPTION...]\n\n"
-           "Prints simulated million instructions per host second, and host seconds, for the timing models functional\n"
-           "and inorder: of a run of the scenario, or of the guest compute with the xentrace trace on.\n\n"
-        << visible;
+    std::cout << "Usage: xensim bench [SCENARIO.json [DOMAIN.cfg...]] [OPTION...]\n\n"
+                 "Prints simulated million instructions per host second, and host seconds, for the timing models "
+                 "functional\n"
+                 "and inorder: of a run of the scenario, or of the guest compute with the xentrace trace on.\n\n"
+              << visible;
     return kOk;
   }
   if (runs == 0) throw UserError("xensim bench", "--runs 0", "give a number of 1 or more");
   if (!files.empty() && !(guest.empty() && cmdline.empty()))
-    throw UserError("xensim bench", "--guest and --cmdline are for runs without a scenario", "name it in a domain file");
+    throw UserError("xensim bench", "--guest and --cmdline are for runs without a scenario",
+                    "name it in a domain file");
   const std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
   const std::string folder =
       (std::filesystem::temp_directory_path() / ("xensim-bench-" + std::to_string(::getpid()))).string();

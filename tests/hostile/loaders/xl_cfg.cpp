@@ -1,5 +1,6 @@
 // Any text as a domain file.
 #include "sim/base/error.h"
+#include "sim/config/cpu_list.h"
 #include "sim/config/domain_config.h"
 #include "tests/hostile/loaders/target.h"
 

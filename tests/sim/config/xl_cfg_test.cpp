@@ -3,6 +3,7 @@
 #include "sim/base/error.h"
 #include "sim/base/file.h"
 #include "sim/base/rng.h"
+#include "sim/config/cpu_list.h"
 #include "sim/config/domain_config.h"
 #include "tests/sim/temporary_folder.h"
 
