@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """What is written down about the program is what the program says: the JSON schemas in configs/schema, the tables of
-docs/costs.md, docs/instruction-set.md, the options that the README names, and the commands that it or another page does.
+docs/costs.md, docs/instruction-set.md, docs/linux.md, the options that the README names, and the commands that it or another page does.
 
     tests/documentation_test.py            compare (XENSIM_BUILD: the build folder; default build/release)
     tests/documentation_test.py --write    bring the schemas and tables up to date
 """
 
+import json
 import os
 import pathlib
 import re
@@ -60,15 +61,21 @@ TABLES = {
 }
 
 
-def updated(text):
-    for name, prefix in TABLES.items():
-        begin = BEGIN.format(name)
-        pattern = re.compile(re.escape(begin) + ".*?" + re.escape(END), re.S)
-        if not pattern.search(text):
-            sys.exit(f"docs/costs.md has no section {begin}")
-        generated = f"{begin}\n{table(prefix)}\n{END}"
-        text = pattern.sub(lambda _, g=generated: g, text)
-    return text
+def linux_log_table():
+    """What differs in Linux's log, from what tests/system/linux_log_test.py holds it to."""
+    lines = ["| line | beside | here | there | reason |", "|---|---|---|---|---|"]
+    for r in json.loads((ROOT / "tests/system/reference/linux-log.json").read_text(encoding="utf-8")):
+        beside = ", ".join({"vtx": "VT-x", "svm": "SVM"}[b] for b in r["beside"])
+        lines.append("| " + " | ".join([r["what"], beside, r["here"], r["there"], r["reason"]]) + " |")
+    return "\n".join(lines)
+
+
+def with_section(text, page, name, generated):
+    begin = BEGIN.format(name)
+    pattern = re.compile(re.escape(begin) + ".*?" + re.escape(END), re.S)
+    if not pattern.search(text):
+        sys.exit(f"{page} has no section {begin}")
+    return pattern.sub(lambda _: f"{begin}\n{generated}\n{END}", text)
 
 
 def main():
@@ -84,7 +91,12 @@ def main():
     for which in ("scenario", "machine"):
         hold(ROOT / f"configs/schema/{which}.schema.json", output("schema", which))
     costs = ROOT / "docs/costs.md"
-    hold(costs, updated(costs.read_text(encoding="utf-8")))
+    text = costs.read_text(encoding="utf-8")
+    for name, prefix in TABLES.items():
+        text = with_section(text, "docs/costs.md", name, table(prefix))
+    hold(costs, text)
+    linux = ROOT / "docs/linux.md"
+    hold(linux, with_section(linux.read_text(encoding="utf-8"), "docs/linux.md", "log", linux_log_table()))
     hold(ROOT / "docs/instruction-set.md",
          output("report", "--data", str(ROOT / "tests/differential/data"), program="instruction_set"))
     for line in (ROOT / "tests/differential/data/unit.tsv").read_text(encoding="utf-8").splitlines():

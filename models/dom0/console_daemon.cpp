@@ -14,6 +14,7 @@ namespace xensim::dom0 {
 namespace {
 using Ring = xencons_interface;
 constexpr std::uint32_t kInSize = sizeof(Ring::in), kOutSize = sizeof(Ring::out);
+constexpr Nanoseconds kAttention = 10'000'000;
 }  // namespace
 
 void describe(ConsoleDaemonConfig& c, config::Visitor& v) {
@@ -26,7 +27,7 @@ void describe(ConsoleDaemonConfig& c, config::Visitor& v) {
 }
 
 void ConsoleDaemon::introduce(domid_t domid, std::uint32_t port) {
-  Client client{{}, port, nullptr};
+  Client client{{}, port};
   const auto status = xen::grant::map_frame(hypervisor_, *hypervisor_.find_domain(0)->vcpus[0], domid,
                                             GNTTAB_RESERVED_CONSOLE, false, client.ring);
   // A domain that has run, and is soft-reset, may have given the page away: it has no console then.
@@ -74,21 +75,26 @@ std::uint64_t ConsoleDaemon::drain(domid_t domid, const Client& client) {
 
 // As much as there is room for; the rest when the guest has taken some and says so. A guest whose indices are
 // nonsense gets nothing.
-std::uint64_t ConsoleDaemon::type(domid_t domid, const Client& client) {
+std::uint64_t ConsoleDaemon::type(domid_t domid, Client& client) {
   ConsoleScript* script = script_of(domid, client);
-  if (!script || script->input().empty()) return 0;
+  const bool by_hand = !client.keys.empty();
+  const std::string_view input = by_hand ? client.keys : script ? script->input() : std::string_view{};
+  if (input.empty()) return 0;
   memory::PhysicalMemory& memory = hypervisor_.memory;
   const PhysAddr ring = address_of(client.ring.frame);
   const auto prod = memory.read<std::uint32_t>(ring + offsetof(Ring, in_prod));
   const auto cons = memory.read<std::uint32_t>(ring + offsetof(Ring, in_cons));
   const std::uint32_t waiting = prod - cons;
   if (waiting >= kInSize) return 0;
-  const std::string text(script->input().substr(0, kInSize - waiting));
+  const std::string text(input.substr(0, kInSize - waiting));
   for (std::uint32_t i = 0; i < text.size(); ++i)
     memory.write(ring + offsetof(Ring, in) + ((prod + i) & (kInSize - 1)), static_cast<std::uint8_t>(text[i]));
   memory.write(ring + offsetof(Ring, in_prod), prod + static_cast<std::uint32_t>(text.size()));
   mark_ring_dirty(domid, client);
-  script->typed(text.size(), hypervisor_.ns(hypervisor_.now()));
+  if (by_hand)
+    client.keys.erase(0, text.size());
+  else
+    script->typed(text.size(), hypervisor_.ns(hypervisor_.now()));
   return text.size();
 }
 
@@ -103,6 +109,14 @@ void ConsoleDaemon::connect(domid_t domid, ConsoleScript& script) {
   if (std::find(scripts_.begin(), scripts_.end(), &script) == scripts_.end()) scripts_.push_back(&script);
   script.connect(*this, domid, hypervisor_.ns(hypervisor_.now()));
   hypervisor_.event_set_pending(*hypervisor_.find_domain(0), it->second.port);  // as for a key that was pressed
+}
+
+bool ConsoleDaemon::press(domid_t domid, std::string_view keys) {
+  const auto it = clients_.find(domid);
+  if (it == clients_.end() || keys.size() > kMostKeys - it->second.keys.size()) return false;
+  it->second.keys += keys;
+  hypervisor_.event_set_pending(*hypervisor_.find_domain(0), it->second.port);
+  return true;
 }
 
 ConsoleScript* ConsoleDaemon::script_of(domid_t domid, const Client& client) const {
@@ -121,9 +135,9 @@ xen::ModelAction ConsoleDaemon::next(xen::Vcpu& vcpu, Cycles now) {
     if (n > 0) hypervisor_.evtchn_send(vcpu.domain, client.port);
     return xen::ModelAction::spend(config_.wake_cycles + n * config_.cycles_per_byte);
   }
-  Cycles deadline = kNever;
+  Cycles deadline = attended_ ? now + hypervisor_.cycles(kAttention) : kNever;
   advance_scripts(now, deadline);
-  for (const auto& [domid, client] : clients_) {
+  for (auto& [domid, client] : clients_) {
     const std::uint64_t n = type(domid, client);
     if (n == 0) continue;
     hypervisor_.evtchn_send(vcpu.domain, client.port);

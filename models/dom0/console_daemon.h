@@ -43,6 +43,12 @@ class ConsoleDaemon final : public xen::ModelProgram {
 
   // Somebody sits down at the domain's console, which is introduced. The script outlives the daemon's use of it.
   void connect(domid_t domid, ConsoleScript& script);
+  // Keys are pressed at the domain's console, one by one or many: bytes as a terminal sends them. They go before
+  // what a script types. false: there is no such console, or it has kMostKeys bytes that the domain has not taken.
+  bool press(domid_t domid, std::string_view keys);
+  static constexpr std::size_t kMostKeys = 64 << 10;
+  // Somebody may press a key at any time: the daemon looks every 10 ms, so that time goes on while all else waits.
+  void attend(bool somebody) { attended_ = somebody; }
   // Runs xl; then tells the script (step). Set once.
   std::function<void(const std::string& command, ConsoleScript& script, std::size_t step)> run_xl;
 
@@ -54,9 +60,10 @@ class ConsoleDaemon final : public xen::ModelProgram {
     xen::grant::FrameMapping ring;
     std::uint32_t port;
     ConsoleScript* script = nullptr;  // may be at another host's by now
+    std::string keys = {};            // pressed, and not yet in the ring
   };
   std::uint64_t drain(domid_t domid, const Client& client);
-  std::uint64_t type(domid_t domid, const Client& client);
+  std::uint64_t type(domid_t domid, Client& client);
   void advance_scripts(Cycles now, Cycles& deadline);
   ConsoleScript* script_of(domid_t domid, const Client& client) const;
   void mark_ring_dirty(domid_t domid, const Client& client);
@@ -67,6 +74,7 @@ class ConsoleDaemon final : public xen::ModelProgram {
   std::map<domid_t, Client> clients_;
   std::vector<ConsoleScript*> scripts_;  // that have ever been here, in order of their coming
   std::map<domid_t, std::string> unread_;
+  bool attended_ = false;
 };
 
 }  // namespace xensim::dom0

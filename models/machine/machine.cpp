@@ -187,6 +187,7 @@ void Machine::start(RunState& run) {
   host_state_.heartbeat = [this] { after_activation(); };
   if (watch) {
     host_state_.watch = watch;
+    host_state_.stand_at = [this](const cpu::Pcpu& p) { hypervisor->stand_at(p); };
     hypervisor->on_happening = [this](xen::Hypervisor::Happening what, const xen::Vcpu& v) {
       watch->happened(what, v);
     };

@@ -70,10 +70,10 @@ void PcpuModule::activate() {
     catch_up(armed_);
     began_ = core.now;
     retired_ = core.instructions;
-    if (watch && !watch->now.empty())
-      watch->halt(std::string(watch->now), nullptr);
-    else if (watch && core.now >= watch->time)
-      watch->halt("time", nullptr);
+    if (watch && (!watch->now.empty() || core.now >= watch->time)) {
+      host_.stand_at(pcpu_);
+      watch->halt(watch->now.empty() ? "time" : std::string(watch->now), nullptr);
+    }
     const Cycles until = std::min(core.now + quantum_, host_.until);
     Cycles next = kNever;
     for (bool again = core.now < host_.until; again;) {

@@ -54,8 +54,9 @@ struct HostState {
   RunState* run = nullptr;
   Cycles until = kNever;  // no pCPU runs past this
   std::uint64_t instructions = 0;
-  std::function<void()> heartbeat;  // called after each activation
-  Watch* watch = nullptr;           // null: nobody looks
+  std::function<void()> heartbeat;                 // called after each activation
+  Watch* watch = nullptr;                          // null: nobody looks
+  std::function<void(const cpu::Pcpu&)> stand_at;  // called before a halt: who looks, looks from there
   std::vector<const PcpuModule*> pcpus;
   Cycles time_read = 0;  // the latest that any instruction has read
 };

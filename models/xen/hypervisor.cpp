@@ -174,8 +174,8 @@ void Hypervisor::boot_pcpu(PcpuState& c) {
 }
 
 Cycles Hypervisor::run(cpu::Pcpu& pcpu, Cycles until) {
-  PcpuState& c = pcpus[pcpu.index];
-  active_ = &c;
+  stand_at(pcpu);
+  PcpuState& c = here();
   if (!c.booted) boot_pcpu(c);
   for (;;) {
     if (!events_seen_.empty())

@@ -158,6 +158,8 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
     const unsigned __int128 c = (static_cast<unsigned __int128>(n) * tsc_hz + 999'999'999u) / 1'000'000'000u;
     return c >> 63 ? kNever : static_cast<Cycles>(c);
   }
+  // What happens next happens on this pCPU, at its local time: for who acts between two stretches of run().
+  void stand_at(const cpu::Pcpu& pcpu) { active_ = &pcpus[pcpu.index]; }
   // Local time of the pCPU whose software runs at the moment.
   Cycles now() const { return active_->pcpu->core.now; }
   PcpuState& here() { return *active_; }

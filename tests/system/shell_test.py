@@ -172,9 +172,37 @@ class Shell(XensimTest):
     def test_top_without_a_terminal_says_so(self):
         self.assertIn("there is no terminal", self.shell("run 1ms", "xl top", domains=[self.timer()]))
 
+    def echo(self):
+        return self.guest_domain("echo", "echo")
+
+    def test_a_line_is_typed_at_a_console(self):
+        commands = ("run 20ms", "type echo one two", "run 20ms", "type echo", "type echo quit", "run 20ms")
+        output = self.shell(*commands, domains=[self.echo()])
+        self.assertRegex(output, r"(?m)^echo\| > one two\n(.*\n)*echo\| 7 bytes, sum %d\n(.*\n)*echo\| 0 bytes, sum 0\n" % sum(b"one two"))
+        self.assertIn("domain 1 has ended: poweroff", output)
+        self.assertEqual(output, self.shell(*commands, domains=[self.echo()]))
+
+    def test_who_has_no_console_takes_no_line(self):
+        output = self.shell("run 20ms", "type Domain-0 x", "type nobody x", "type", domains=[self.echo()])
+        self.assertIn("the console of Domain-0 takes nothing", output)
+        self.assertIn('no domain "nobody"', output)
+        self.assertIn("an argument is missing; type DOMAIN", output)
+
+    def test_a_guest_that_takes_nothing_gets_no_more_than_is_kept_for_it(self):
+        output = self.shell("run 20ms", *["type web " + "x" * 1000] * 70, "run 1ms", domains=[self.timer()])
+        self.assertEqual(output.count("the console of web takes nothing"), 70 - 65536 // 1001)
+
+    def test_the_terminal_is_the_console_until_somebody_leaves_it(self):
+        # The guest waits for input and nothing else; Ctrl-C is its own.
+        shown = self.on_a_terminal(("", "xensim> "), ("run 20ms\r", r"time\r\n.*xensim> "), ("xl console echo\r", r"Ctrl-\] leaves.*echo: ready.*> "),
+                                   ("abc\r", r"abc.*3 bytes, sum 294.*> "), ("\x03\r", r"1 bytes, sum 3.*> "), ("\x1d", r"the console is left\r\nxensim> "),
+                                   ("xl console echo\r", r"Ctrl-\] leaves.*> "), ("quit\r", r"has ended: poweroff.*the domain is gone\r\nxensim> "),
+                                   ("quit\r", "quit"), domains=[self.echo()])
+        self.assertEqual(shown.count("echo: ready"), 1 + shown.count("echo| echo: ready"))
+
     def test_help_lists_every_command(self):
         output = self.shell("help", domains=[self.timer()])
-        for command in ("run", "until", "step", "xl", "registers", "p2m", "events", "runqueues", "quit"):
+        for command in ("run", "until", "step", "xl", "type", "registers", "p2m", "events", "runqueues", "quit"):
             self.assertRegex(output, r"(?m)^  %s\b" % command)
 
 

@@ -19,6 +19,11 @@ void ConsoleLogs::write(std::uint16_t domid, std::string_view text) {
   log.empty = false;
   if (log.file) log.file->write(text);
   if (!terminal_) return;
+  if (owner_ == domid) {
+    std::fwrite(text.data(), 1, text.size(), terminal_);
+    std::fflush(terminal_);
+    return;
+  }
   for (const char c : text) {
     if (c == '\n') {
       show(name->second, log.line);

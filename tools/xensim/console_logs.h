@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -23,6 +24,8 @@ class ConsoleLogs {
   // A domain appears. A name that was there before (a restart) continues its log.
   void open(std::uint16_t domid, const std::string& name);
   void write(std::uint16_t domid, std::string_view text);
+  // The terminal is this domain's own from now on, and gets its bytes as they are; nullopt: no domain's.
+  void give_terminal(std::optional<std::uint16_t> domid) { owner_ = domid; }
   // The logs get their final names; unfinished lines are shown.
   void commit();
 
@@ -37,6 +40,7 @@ class ConsoleLogs {
   std::string folder_;
   std::FILE* terminal_;
   std::string front_;
+  std::optional<std::uint16_t> owner_;  // of the terminal
   std::map<std::string, Log> logs_;
   std::map<std::uint16_t, std::string> names_;
 };

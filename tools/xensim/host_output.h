@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,7 @@ class HostOutput {
   // The run is over: everything is on disk before the first file gets its final name by commit().
   void write();
   void commit();
+  void give_terminal(std::optional<std::uint16_t> domid) { consoles_.give_terminal(domid); }
   // Unfinished lines of consoles.
   void show_rest() { consoles_.commit(); }
 

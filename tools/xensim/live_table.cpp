@@ -7,8 +7,6 @@
 
 namespace xensim::tool {
 
-bool LiveTable::possible() { return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO); }
-
 // Keys come one by one and are not shown.
 void LiveTable::begin() {
   termios t{};

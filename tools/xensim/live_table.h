@@ -11,8 +11,6 @@ namespace xensim::tool {
 class LiveTable {
  public:
   ~LiveTable() { end(); }
-  // On a terminal at both ends.
-  static bool possible();
   // Draws over what was there. false: a key was pressed meanwhile; the terminal is as it was before the first one.
   bool draw(std::string_view text);
 

@@ -34,8 +34,10 @@ struct Prompt::Editor {
   }
 };
 
+bool Prompt::at_terminal() { return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO); }
+
 Prompt::Prompt() {
-  if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) return;
+  if (!at_terminal()) return;
   editor_ = std::make_unique<Editor>();
   Editor& e = *editor_;
   e.owner = this;

@@ -16,6 +16,9 @@ namespace xensim::tool {
 
 class Prompt {
  public:
+  // There is somebody: a terminal at both ends.
+  static bool at_terminal();
+
   Prompt();
   ~Prompt();
   Prompt(const Prompt&) = delete;

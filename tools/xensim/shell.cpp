@@ -17,6 +17,7 @@
 #include "sim/base/file.h"
 #include "sim/base/suggest.h"
 #include "sim/base/units.h"
+#include "tools/xensim/attached_console.h"
 #include "tools/xensim/command.h"
 #include "tools/xensim/host_output.h"
 #include "tools/xensim/inspect.h"
@@ -41,8 +42,11 @@ using Words = std::vector<std::string>;
 
 class Shell {
  public:
-  explicit Shell(machine::Simulation& simulation)
-      : simulation_(simulation), machine_(simulation.hosts().front()), hv_(machine_->hypervisor.get()) {}
+  // outputs: of the simulation's hosts, in their order. All outlive the shell.
+  Shell(machine::Simulation& simulation, std::span<const std::unique_ptr<HostOutput>> outputs)
+      : simulation_(simulation), machine_(simulation.hosts().front()), hv_(machine_->hypervisor.get()) {
+    for (std::size_t i = 0; i < outputs.size(); ++i) outputs_[simulation.hosts()[i]] = outputs[i].get();
+  }
 
   void start() {
     for (machine::Machine* m : simulation_.hosts()) {
@@ -57,7 +61,7 @@ class Shell {
         std::printf("%sdomain %u has ended: %s\n", in_front(*m).c_str(), domid, o.why.c_str());
       };
     }
-    if (LiveTable::possible())
+    if (Prompt::at_terminal())
       for (machine::Machine* m : simulation_.hosts())
         m->toolstack->draw = [this](std::string_view table) { return live_.draw(table); };
     watch().now = "start";
@@ -86,7 +90,7 @@ class Shell {
     Then (Shell::*run)(const Words& words);
   };
   static std::span<const Command> commands() {
-    static constexpr std::array<Command, 14> kTable{{
+    static constexpr std::array<Command, 15> kTable{{
         {"run", "run [SPAN]",
          "lets SPAN (10ms, 1s, …) of simulated time pass; without it, until something ends it", &Shell::run},
         {"until", "until TIME|exit|switch|event [DOMAIN]",
@@ -94,6 +98,7 @@ class Shell {
         {"step", "step [N]", "N guest instructions, of all pCPUs together (default 1)", &Shell::step},
         {"continue", "continue", "as run", &Shell::run},
         {"xl", "xl VERB …", "runs xl in dom0 and waits until it is over; \"xl help\" lists the verbs", &Shell::xl},
+        {"type", "type DOMAIN [TEXT…]", "types TEXT and the return key at a domain's console", &Shell::type},
         {"host", "host [NAME]", "the hosts, or: which of them the commands are about", &Shell::host},
         {"time", "time", "simulated time, and who waits for what", &Shell::time},
         {"domains", "domains", "domains and what became of them", &Shell::domains},
@@ -228,6 +233,8 @@ class Shell {
       spec = machine::check_domain(machine_->scenario, *file, "");
       for (const std::string& w : spec->config.warnings) warn(w);
     }
+    console_of_.clear();
+    if (verb.verb && verb.verb->name == "console" && Prompt::at_terminal()) console_of_ = verb.arguments.at(0);
     waits_for_ = machine_->toolstack->start_verb(std::move(verb), std::move(spec));
     waits_on_ = machine_;
     return Then::kGo;
@@ -249,6 +256,13 @@ class Shell {
     }
     waits_for_ = 0;
     std::string text = r.output.text();
+    if (!console_of_.empty() && r.output.status == 0) {
+      // What came until now is shown; now the terminal is the console.
+      std::printf("Ctrl-] leaves the console.\n%s", text.c_str());
+      std::fflush(stdout);
+      attached_.begin(m, *outputs_.at(&m), domain(console_of_).domid);
+      return;
+    }
     if (!text.empty() && !text.ends_with('\n')) text += '\n';
     std::printf("%s", text.c_str());
     if (r.output.status != 0) std::printf("(exit status %d)\n", r.output.status);
@@ -261,6 +275,10 @@ class Shell {
       interrupted = 0;
       waits_for_ = 0;
       watches_.at(m.host).now = "interrupted";
+    }
+    if (const auto why = attached_.serve(m)) {
+      std::printf("\n");
+      watches_.at(m.host).now = *why;
     }
     const bool finished = simulation_.over();
     if (finished && !told_ && watch().time == kNever) watches_.at(m.host).now = "every domain has ended";
@@ -282,6 +300,17 @@ class Shell {
     for (const Command& c : commands())
       if (c.name.starts_with(words[0])) throw UserError("", "an argument is missing", std::string(c.synopsis));
     throw UserError("", "an argument is missing");
+  }
+
+  Then type(const Words& words) {
+    need_running();
+    const xen::Domain& d = domain(argument(words, 1));
+    std::string text;
+    for (std::size_t i = 2; i < words.size(); ++i) text += (i > 2 ? " " : "") + words[i];
+    if (!machine_->toolstack->console.press(d.domid, text + "\n"))
+      throw UserError("", "the console of " + d.name + " takes nothing",
+                      "a domain that has taken what was typed before takes more");
+    return Then::kPrompt;
   }
 
   Then host(const Words& words) {
@@ -362,6 +391,9 @@ class Shell {
   std::map<std::string, machine::Watch> watches_;  // by host
   Prompt prompt_;
   LiveTable live_;
+  std::map<const machine::Machine*, HostOutput*> outputs_;
+  AttachedConsole attached_;
+  std::string console_of_;  // "": the run of xl is no `console` that will have the terminal
   std::string line_;
   std::uint64_t waits_for_ = 0;  // a run of xl, and whose
   const machine::Machine* waits_on_ = nullptr;
@@ -431,7 +463,7 @@ int shell_command(std::span<const std::string> arguments) {
     return machine::Simulation::Surroundings{std::make_unique<trace::Tracer>(), outputs.back()->console_sink()};
   });
   for (std::size_t i = 0; i < outputs.size(); ++i) outputs[i]->attach(*simulation.hosts()[i]);
-  Shell shell(simulation);
+  Shell shell(simulation, outputs);
   std::unique_ptr<XenstoreSocket> socket;
   if (!o.xenstore_socket.empty()) {
     socket = std::make_unique<XenstoreSocket>(o.xenstore_socket);

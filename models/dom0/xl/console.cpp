@@ -1,6 +1,6 @@
-// console: what the domain has written to its console since somebody looked last, and what it writes until it is
-// gone. There is no keyboard: the real one, with nothing to read, ends at once, too, when it has shown what was
-// there.
+// console: what the domain has written to its console since somebody looked last. As the real one with nothing to
+// read, it ends when it has shown that; on a terminal the prompt of `xensim shell` goes on with the console
+// itself.
 #include "models/dom0/toolstack.h"
 #include "models/dom0/xl/handlers.h"
 
