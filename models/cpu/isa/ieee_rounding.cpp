@@ -6,21 +6,6 @@ namespace xensim::cpu::isa::ieee {
 
 namespace {
 
-using Wide = unsigned __int128;
-
-int top_bit(Wide v) {
-  const auto high = static_cast<std::uint64_t>(v >> 64);
-  return high ? 127 - std::countl_zero(high) : 63 - std::countl_zero(static_cast<std::uint64_t>(v));
-}
-
-// v / 2^n; what is lost stays as a one in the lowest bit.
-Wide shift_right_jam(Wide v, int n) {
-  if (n == 0) return v;
-  if (n > 127) return v != 0;
-  const Wide lost = v & ((Wide{1} << n) - 1);
-  return (v >> n) | (lost != 0);
-}
-
 // v / 2^n rounded to an integer; at most 64 bits are left.
 std::uint64_t rounded(Wide v, int n, bool negative, Rounding rounding, bool& inexact) {
   inexact = false;
@@ -62,7 +47,7 @@ Control control_of(std::uint32_t mxcsr) {
 }
 
 template <class F>
-std::uint64_t round_and_pack(bool negative, int exponent, unsigned __int128 significand, const Control& control,
+std::uint64_t round_and_pack(bool negative, int exponent, Wide significand, const Control& control,
                              std::uint32_t& flags) {
   const std::uint64_t sign = negative ? F::kSign : 0;
   const int top = top_bit(significand);

@@ -6,6 +6,8 @@
 #include <bit>
 #include <cstdint>
 
+#include "models/cpu/isa/wide_real.h"
+
 namespace xensim::cpu::isa::ieee {
 
 // MXCSR's exception flags.
@@ -60,7 +62,7 @@ Unpacked unpack(std::uint64_t v) {
 // ± significand × 2^exponent in the format, rounded. The significand is not zero; its lowest bit may stand for all
 // that is below it (it must then lie below the bits that the format keeps).
 template <class F>
-std::uint64_t round_and_pack(bool negative, int exponent, unsigned __int128 significand, const Control& control,
+std::uint64_t round_and_pack(bool negative, int exponent, Wide significand, const Control& control,
                              std::uint32_t& flags);
 
 // x × y + z, with the product or the addend negated. A NaN operand is the result, x before y before z.
