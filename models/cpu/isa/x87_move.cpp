@@ -6,7 +6,6 @@ namespace xensim::cpu::isa {
 
 namespace {
 
-using x87::Context;
 using x87::Extended;
 using x87::Frame;
 
