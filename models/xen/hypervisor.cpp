@@ -92,6 +92,12 @@ Hypervisor::Hypervisor(const HypervisorConfig& cfg, memory::PhysicalMemory& mem,
     cpus[i]->software = this;
     cpus[i]->core.native_root = true;
   }
+  io_bitmaps_ = PhysAddr((first - 2) << kPageShift);
+  memory.fill(io_bitmaps_, 0xff, 2 * kPageSize);
+  for (const std::uint16_t port : kDirectPorts) {
+    const PhysAddr byte = io_bitmaps_ + port / 8;
+    memory.write<std::uint8_t>(byte, static_cast<std::uint8_t>(memory.read<std::uint8_t>(byte) & ~(1u << port % 8)));
+  }
   active_ = &pcpus[0];
   wallclock_seconds = config.wallclock_seconds;
   boot_heap();

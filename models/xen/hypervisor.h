@@ -14,6 +14,7 @@
 // time.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -391,6 +392,10 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   void idle_runstate_change(PcpuState& c, Runstate to);
   trace::VcpuId trace_id(const Vcpu& v) const { return {v.domain.domid, static_cast<std::uint16_t>(v.id)}; }
 
+  // The processor's debug ports, which guests write for a delay: they do not exit (hvm_enable).
+  static constexpr std::array<std::uint16_t, 2> kDirectPorts{0x80, 0xed};
+  static bool is_direct(std::uint16_t port) { return port == kDirectPorts[0] || port == kDirectPorts[1]; }
+  PhysAddr io_bitmaps_{0};  // A and B, of all guests
   PcpuState* active_ = nullptr;
   std::vector<unsigned> node_of_pcpu_;
   std::vector<Vcpu*> units_;

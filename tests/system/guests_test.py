@@ -3,6 +3,7 @@ import re
 import subprocess
 import unittest
 
+from kernel import shutdown
 from runner import BUILD, XensimTest
 
 # The programs' options make them short; what they measure is their own affair.
@@ -49,6 +50,14 @@ class Guests(XensimTest):
             result = self.run_scenario(self.guest_domain("fault", "fault", cmdline=option), "--timing", "functional")
             self.assert_ok(result, 1)
             self.assertRegex(result.stdout, r"(?m)^fault +%s " % state)
+
+    def test_the_debug_ports_are_the_guests_own(self):
+        # mov ecx, 10; out 0x80, al; out 0xed, al; in al, 0x80; loop; out 0x81, al; out 0x7f, ax; then it switches itself off.
+        code = b"\xb9\x0a\0\0\0" + b"\xe6\x80\xe6\xed\xe4\x80\xe2\xf8" + b"\xe6\x81" + b"\x66\xe7\x7f"
+        result = self.run_scenario(self.domain("ports", code=shutdown(0, before=code)), "--timing", "functional", trace="text")
+        self.assert_ok(result)
+        self.assertEqual(result.statistic("stats.domain.1.vcpu.0.exit.io"), 2)
+        self.assertEqual(len(re.findall(r"(?m)^\d+ p\d+ +ioport_write ", result.read("trace.txt").decode())), 2)
 
 
 def add(program, timing):

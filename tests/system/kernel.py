@@ -42,10 +42,10 @@ def program(code, memory_size=None):
     return elf([Segment(LOAD_ADDRESS, code, memory_size)])
 
 
-def shutdown(reason):
-    """Code: SCHEDOP_shutdown with the given reason (0 poweroff, 1 reboot, 3 crash)."""
+def shutdown(reason, before=b""):
+    """Code: what is to run before, then SCHEDOP_shutdown with the given reason (0 poweroff, 1 reboot, 3 crash)."""
     # push reason; mov ecx, esp would want a stack, so the reason lies behind the code.
-    code = b"\xb8" + struct.pack("<I", 29)  # mov eax, __HYPERVISOR_sched_op
+    code = before + b"\xb8" + struct.pack("<I", 29)  # mov eax, __HYPERVISOR_sched_op
     code += b"\xbb" + struct.pack("<I", 2)  # mov ebx, SCHEDOP_shutdown
     code += b"\xb9" + struct.pack("<I", LOAD_ADDRESS + 0x100)  # mov ecx, &reason
     code += b"\x0f\x01\xc1\xeb\xfe"  # vmcall; jmp .

@@ -77,6 +77,13 @@ class Linux(XensimTest):
         self.assertIn("DSDT 0x00000000FC001040 006C9B (v05 Xen    HVM      00000000 INTL 20200925)", console)
         self.assertRegex(result.stdout, r"(?m)^linux +poweroff ")
 
+    def test_two_vcpus_in_detail(self):
+        steps = [PROMPT] + run(ONLINE, "0-1\n") + [start_sum(1), {"expect": "\nb6d81b360a5672d80c27430f39153e2c  -\n", "within": "5s"}]
+        steps += [{"send": "poweroff -f\n"}, {"expect": "reboot: System halted", "within": "5s"}]
+        result = self.session({"machine": MACHINE, "timing": "inorder", "domains": [self.linux(steps, vcpus=2)]})
+        self.check_console(result.console("linux"))
+        self.assertIn("Brought up 1 node, 2 CPUs", result.console("linux"))
+
     def test_four_vcpus_move_to_another_host_in_the_middle_of_a_checksum_twice_alike(self):
         steps = [PROMPT, start_sum(32), {"wait": "50ms"}, {"xl": "migrate linux b"}, {"expect": "\n%s  -\n" % ZEROS[32], "within": "10s"}]
         steps += run(ONLINE, "0-3\n") + [{"send": "cat /proc/interrupts\n"}, {"expect": "\n# "}] + checksum(8)

@@ -320,15 +320,16 @@ void Hypervisor::port_write(Vcpu& v, std::uint16_t port, unsigned size, std::uin
   if (on_guest_console_io) on_guest_console_io(v.domain, {&ch, 1});
 }
 
+// What an emulated instruction does, and the guest at ports that do not exit, of which Xen knows nothing.
 std::uint32_t Hypervisor::io_read(cpu::Pcpu& pcpu, std::uint16_t port, unsigned size) {
   Vcpu* v = pcpus[pcpu.index].current;
   const std::uint32_t value = v ? port_read(*v, port, size) : ~std::uint32_t{0};
-  tracer.io_read(pcpu.index, port, value);
+  if (!is_direct(port)) tracer.io_read(pcpu.index, port, value);
   return value;
 }
 
 void Hypervisor::io_write(cpu::Pcpu& pcpu, std::uint16_t port, unsigned size, std::uint32_t value) {
-  tracer.io_write(pcpu.index, port, value);
+  if (!is_direct(port)) tracer.io_write(pcpu.index, port, value);
   if (Vcpu* v = pcpus[pcpu.index].current) port_write(*v, port, size, value);
 }
 

@@ -14,7 +14,7 @@ using F = cpu::VmcsField;
 
 namespace {
 constexpr std::uint64_t kApicPage = 0xfee00;
-constexpr std::uint32_t kExitsOnIo = 1u << 24;
+constexpr std::uint32_t kExitsOnIo = 1u << 25;
 // How long one emulation may take: a repeated instruction goes on after another exit, as Xen emulates it in parts.
 constexpr Cycles kEmulationStretch = 20'000;
 }  // namespace

@@ -42,7 +42,7 @@ void Hypervisor::init_vmcs(Vcpu& v) {
 
   const std::uint32_t pin = 1u << 0 | 1u << 3 | 1u << 5;
   const std::uint32_t primary =
-      1u << 3 | 1u << 7 | 1u << 10 | 1u << 11 | 1u << 23 | 1u << 24 | 1u << 28 | 1u << 29 | 1u << 31;
+      1u << 3 | 1u << 7 | 1u << 10 | 1u << 11 | 1u << 23 | 1u << 25 | 1u << 28 | 1u << 29 | 1u << 31;
   const std::uint32_t secondary =
       1u << 1 | 1u << 3 | 1u << 5 | 1u << 6 | 1u << 7 | (config.ple ? 1u << 10 : 0) | 1u << 12 | 1u << 20;
   vmx.write(F::kPinControls, adjust(vmx, pin, 0x48d));
@@ -51,6 +51,8 @@ void Hypervisor::init_vmcs(Vcpu& v) {
   vmx.write(F::kExitControls, adjust(vmx, 1u << 2 | 1u << 9 | 1u << 15 | 3u << 18 | 3u << 20, 0x48f));
   vmx.write(F::kEntryControls, adjust(vmx, 1u << 2 | 1u << 14 | 1u << 15, 0x490));
   vmx.write(F::kExceptionBitmap, 1u << cpu::kMcVec);
+  vmx.write(F::kIoBitmapA, io_bitmaps_.value);
+  vmx.write(F::kIoBitmapB, io_bitmaps_.value + kPageSize);
   vmx.write(F::kMsrBitmap, address_of(d.msr_bitmap).value);
   for (const std::uint32_t msr : kPassThrough) pass_through(memory, address_of(d.msr_bitmap), msr);
   vmx.write(F::kEptPointer, d.p2m->eptp());
