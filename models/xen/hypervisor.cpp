@@ -96,7 +96,8 @@ Hypervisor::Hypervisor(const HypervisorConfig& cfg, memory::PhysicalMemory& mem,
   memory.fill(io_bitmaps_, 0xff, 2 * kPageSize);
   for (const std::uint16_t port : kDirectPorts) {
     const PhysAddr byte = io_bitmaps_ + port / 8;
-    memory.write<std::uint8_t>(byte, static_cast<std::uint8_t>(memory.read<std::uint8_t>(byte) & ~(1u << port % 8)));
+    memory.write<std::uint8_t>(byte,
+                               static_cast<std::uint8_t>(memory.read<std::uint8_t>(byte) & ~(1u << port % 8)));
   }
   active_ = &pcpus[0];
   wallclock_seconds = config.wallclock_seconds;
