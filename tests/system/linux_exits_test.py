@@ -20,6 +20,7 @@ BEGIN, END = "<!-- the table: tests/system/linux_exits_test.py --write -->\n", "
 REASONS = {
     "EXTERNAL_INTERRUPT": "time: the boot took 0.5 s here, 24 s there, at 100 MHz",
     "PENDING_INTERRUPT": "no APIC virtualisation here: an interrupt that cannot be taken waits for its window",
+    "CPUID": "64 for each program that starts, here as there: nine start here, seven there",
     "HLT": "idle between timer ticks",
     "VMCALL vcpu_op": "time: a timer is set per tick",
     "VMCALL": "`vcpu_op`",

@@ -101,6 +101,24 @@ TEST_CASE("a write by a device drops the blocks of its lines") {
   CHECK(t.reg(kRax) == 7);
 }
 
+TEST_CASE("a store by another core drops the blocks of its lines") {
+  TestCore t;
+  QuietEnvironment environment;
+  Core other(1, CoreConfig{}, t.memory, t.caches, environment, CpuidPolicy::default_policy(2'400'000'000, 46));
+  t.program({0xb8, 1, 0, 0, 0});  // mov eax, 1
+  REQUIRE(t.completed());
+  constexpr std::uint64_t kPatch = kCode + 0x1000;
+  t.put(kPatch, {0xc6, 0x04, 0x25, 0x01, 0, 0x10, 0, 7, 0xf4});  // mov byte [kCode+1], 7; hlt
+  other.st = t.st();
+  other.st.activity = Activity::kActive;
+  other.st.rip = kPatch;
+  REQUIRE(other.run(1'000'000) == StopReason::kHalted);
+  t.st().activity = Activity::kActive;
+  t.st().rip = kCode;
+  t.run();
+  CHECK(t.reg(kRax) == 7);
+}
+
 TEST_CASE("a write to the second page of an instruction that crosses drops it") {
   TestCore t;
   const std::uint64_t at = kCode + 0x1000 - 2;
