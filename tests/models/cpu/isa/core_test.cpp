@@ -112,6 +112,9 @@ TEST_CASE("a store by another core drops the blocks of its lines") {
   other.st = t.st();
   other.st.activity = Activity::kActive;
   other.st.rip = kPatch;
+  other.update_mode();
+  other.mmu.context_changed();
+  other.mmu.update_view();
   REQUIRE(other.run(1'000'000) == StopReason::kHalted);
   t.st().activity = Activity::kActive;
   t.st().rip = kCode;
