@@ -51,8 +51,11 @@ void read_kernel(SettingsReader& r, const XlFile& file, DomainConfig& d) {
   for (auto [key, path] : {std::pair{"kernel", &d.kernel}, {"ramdisk", &d.ramdisk}}) {
     if (!r.text(key, *path)) continue;
     *path = find_file(*path, file.name);
-    if (!file_exists(*path))
-      r.complain(*file.find(key), "\"" + *path + "\": no such file", "check the name and the folder");
+    if (file_exists(*path)) continue;
+    // Where a file comes from is often said beside its name.
+    const XlSetting& s = *file.find(key);
+    r.complain(s, "\"" + *path + "\": no such file",
+               "check the name and the folder" + (s.comment.empty() ? "" : "; its line says: " + s.comment));
   }
   std::string root, extra;
   bool has_root = r.text("root", root), has_extra = r.text("extra", extra);

@@ -91,11 +91,17 @@ class Parser {
     skip_spaces();
     XlValue v = value(0);
     skip_spaces();
+    const std::size_t remark = at_;
     if (peek() == '#') skip_comment();
     if (!at_end() && peek() != '\n' && peek() != ';')
       fail("unexpected " + here() + " after the value of \"" + key + "\"",
            "one setting per line; put strings in quotes");
-    set(std::move(key), std::move(v), append, line);
+    set({std::move(key), std::move(v), line, remark_text(text_.substr(remark, at_ - remark))}, append);
+  }
+
+  static std::string remark_text(std::string_view comment) {
+    const std::size_t first = comment.find_first_not_of("# \t"), last = comment.find_last_not_of(" \t\r");
+    return first == comment.npos ? std::string() : std::string(comment.substr(first, last - first + 1));
   }
 
   XlValue value(unsigned depth) {
@@ -208,15 +214,15 @@ class Parser {
     return out;
   }
 
-  void set(std::string key, XlValue v, bool append, unsigned line) {
+  void set(XlSetting setting, bool append) {
+    XlValue& v = setting.value;
     for (XlSetting& s : file_.settings) {
-      if (s.key != key) continue;
+      if (s.key != setting.key) continue;
       if (!append) {
-        file_.warnings.push_back(file_.name + ":" + std::to_string(line) + ": \"" + key +
+        file_.warnings.push_back(file_.name + ":" + std::to_string(setting.line) + ": \"" + s.key +
                                  "\" is assigned again; the value of line " + std::to_string(s.line) +
                                  " is dropped");
-        s.value = std::move(v);
-        s.line = line;
+        s = std::move(setting);
         return;
       }
       if (auto* list = std::get_if<XlValue::List>(&s.value.value); list && v.is_list()) {
@@ -225,12 +231,12 @@ class Parser {
                  text && std::holds_alternative<std::string>(v.value)) {
         *text += std::get<std::string>(v.value);
       } else {
-        throw UserError(file_.name + ":" + std::to_string(line),
-                        "+= of \"" + key + "\" joins different kinds of value", "use two strings or two lists");
+        throw UserError(file_.name + ":" + std::to_string(setting.line),
+                        "+= of \"" + s.key + "\" joins different kinds of value", "use two strings or two lists");
       }
       return;
     }
-    file_.settings.push_back({std::move(key), std::move(v), line});
+    file_.settings.push_back(std::move(setting));
   }
 
   std::string_view text_;

@@ -33,6 +33,7 @@ struct XlSetting {
   std::string key;
   XlValue value;
   unsigned line = 0;
+  std::string comment;  // what stands behind the value on its line
 };
 
 struct XlFile {

@@ -105,5 +105,17 @@ class Linux(XensimTest):
             self.assertEqual(one.read(file), two.read(file), file)
 
 
+PROGRAMS = os.path.join(SOURCE, "build", "linux-programs")
+
+
+@unittest.skipUnless(os.path.exists(os.path.join(PROGRAMS, "initrd.gz")), "tools/linux-guest --programs was not run")
+class Programs(XensimTest):
+    def test_debians_programs_give_the_right_results_on_four_vcpus(self):
+        result = self.run_scenario(scenario=os.path.join(SOURCE, "configs", "linux-programs.json"), timeout=550)
+        self.assert_ok(result)
+        self.assertIsNone(TROUBLE.search(result.console("linux")))
+        self.assertRegex(result.stdout, r"(?m)^linux +poweroff ")
+
+
 if __name__ == "__main__":
     unittest.main()

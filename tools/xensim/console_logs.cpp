@@ -38,6 +38,7 @@ void ConsoleLogs::write(std::uint16_t domid, std::string_view text) {
 void ConsoleLogs::show(const std::string& name, std::string_view line) {
   std::fprintf(terminal_, "%s%s| %.*s\n", front_.c_str(), name.c_str(), static_cast<int>(line.size()),
                line.data());
+  std::fflush(terminal_);
 }
 
 void ConsoleLogs::commit() {

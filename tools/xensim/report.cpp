@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sim/base/units.h"
+#include "sim/trace/catalogue.h"
 
 namespace xensim::tool {
 
@@ -137,7 +138,8 @@ void print_host(const machine::Machine& m) {
     for (std::size_t i = 0; i < r.by_reason.size(); ++i) {
       if (r.by_reason[i] == 0) continue;
       const char* name = short_name(i);
-      std::printf(" %s %" PRIu64, name ? name : ("reason " + std::to_string(i)).c_str(), r.by_reason[i]);
+      const std::string word(name ? name : trace::exit_reason_name(static_cast<std::uint32_t>(i)));
+      std::printf(" %s %" PRIu64, word.c_str(), r.by_reason[i]);
     }
     std::printf("\n");
   }

@@ -86,6 +86,8 @@ TEST_CASE("What is wrong in a domain file is said with file, line and mend") {
   CHECK(problem("vcpus=\"two\"") == "d.cfg:5: vcpus: \"two\" is no number; write vcpus = 1");
   CHECK(problem("cpu_weight=70000") == "d.cfg:5: cpu_weight: 70000 is too large; use 1 to 65535");
   CHECK(problem("ramdisk='none'") == "d.cfg:5: ramdisk: \"none\": no such file; check the name and the folder");
+  CHECK(problem("ramdisk='none'  # fetch it first \nvcpus=2") ==
+        "d.cfg:5: ramdisk: \"none\": no such file; check the name and the folder; its line says: fetch it first");
   CHECK(problem("disk='x'") == "d.cfg:5: disk: is no list; write disk = [ \"…\" ]");
   CHECK(problem("maxmem=32") == "d.cfg:5: maxmem: 32 is less than memory; use at least 64");
   CHECK(problem("cpus='3-1'").starts_with("d.cfg:5: \"3-1\": \"3-1\" goes down"));
