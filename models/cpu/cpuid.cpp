@@ -25,9 +25,9 @@ std::uint32_t word(const char* text, unsigned at) {
 
 constexpr std::uint32_t kMaxBasic = 0x16, kMaxExtended = 0x80000008;
 
-// Family 6, model 0x55, stepping 4: the display numbers of a server part of the generation whose feature set, less
-// AVX-512, this is.
-constexpr std::uint32_t kSignature = 0x00050654;
+// Family 6, model 0x5e, stepping 3: Skylake's client part. It has no AVX-512 either, which matters: compilers and
+// programs (__builtin_cpu_is, target_clones) take the server part's model for AVX-512 without looking further.
+constexpr std::uint32_t kSignature = 0x000506e3;
 
 constexpr std::uint32_t k1Ecx = set_bits(
     {0 /* SSE3 */, 1 /* PCLMULQDQ */, 3 /* MONITOR */, 5 /* VMX */, 9 /* SSSE3 */, 12 /* FMA */, 13 /* CX16 */,
