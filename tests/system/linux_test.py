@@ -33,7 +33,8 @@ ONLINE = "cat /sys/devices/system/cpu/online"
 @unittest.skipUnless(os.path.exists(KERNEL) and os.path.exists(RAMDISK), "tools/linux-guest was not run")
 class Linux(XensimTest):
     def linux(self, console, **options):
-        return {"file": self.domain("linux", KERNEL, ramdisk=RAMDISK, cmdline="console=hvc0", memory=256, on_reboot="restart", **options),
+        options = {"memory": 256, **options}
+        return {"file": self.domain("linux", KERNEL, ramdisk=RAMDISK, cmdline="console=hvc0", on_reboot="restart", **options),
                 "console": console}
 
     def session(self, scenario, out="out"):
@@ -83,6 +84,18 @@ class Linux(XensimTest):
         result = self.session({"machine": MACHINE, "timing": "inorder", "domains": [self.linux(steps, vcpus=2)]})
         self.check_console(result.console("linux"))
         self.assertIn("Brought up 1 node, 2 CPUs", result.console("linux"))
+
+    def test_memory_goes_on_above_4_gib(self):
+        # PVH guests have a hole below 4 GiB: what does not fit below it begins at 4 GiB.
+        look = [{"send": "grep MemTotal /proc/meminfo; grep System.RAM /proc/iomem\n"}]
+        steps = [PROMPT] + look + [{"expect_line": "^MemTotal: +50[0-9]{5} kB"}, {"expect": "\n00100000-fbffffff : System RAM\n"},
+                                   {"expect": "100000000-143ffffff : System RAM\n"}] + checksum(8)
+        steps += [{"xl": "mem-set linux 4800"}, {"wait": "1s"}] + look + [{"expect_line": "^MemTotal: +4[0-9]{6} kB", "within": "1s"}]
+        steps += checksum(8) + [{"send": "poweroff -f\n"}, {"expect": "reboot: System halted", "within": "5s"}]
+        result = self.session({"machine": {"cpu": {"count": 2}, "memory": {"size": "8GiB"}},
+                               "domains": [self.linux(steps, vcpus=1, memory=5120)]})
+        self.check_console(result.console("linux"))
+        self.assertRegex(result.stdout, r"(?m)^linux +poweroff ")
 
     def test_four_vcpus_move_to_another_host_in_the_middle_of_a_checksum_twice_alike(self):
         steps = [PROMPT, start_sum(32), {"wait": "50ms"}, {"xl": "migrate linux b"}, {"expect": "\n%s  -\n" % ZEROS[32], "within": "10s"}]
