@@ -51,7 +51,7 @@ class Engine {
 
   PrivilegedResult run(const PrivilegedInstance& i) {
     check(uc_context_restore(uc_, reset_));
-    const std::vector<std::uint8_t> tables = descriptor_tables(mode_), padding(64, 0x90);
+    const std::vector<std::uint8_t> tables = descriptor_tables(mode_), padding(64, 0xf4);  // HLT ends a block of translated code
     write(kGdt, tables);
     write(kSmallData, i.data);
     write(kSmallSlot, padding);
