@@ -61,6 +61,17 @@ std::string kind(const ZydisDecodedInstruction& insn, const ZydisDecodedOperand&
 
 }  // namespace
 
+ZydisDecoder decoder_of_mode(unsigned mode) {
+  ZydisDecoder d;
+  if (mode == 64)
+    ZydisDecoderInit(&d, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+  else if (mode == 32)
+    ZydisDecoderInit(&d, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
+  else
+    ZydisDecoderInit(&d, ZYDIS_MACHINE_MODE_REAL_16, ZYDIS_STACK_WIDTH_16);
+  return d;
+}
+
 std::string form_name(const ZydisDecodedInstruction& insn, const ZydisDecodedOperand* operands) {
   std::string name;
   if (insn.attributes & ZYDIS_ATTRIB_HAS_LOCK) name += "lock ";

@@ -16,6 +16,9 @@
 
 namespace xensim::cpu {
 
+// A decoder for code of 16 (real mode), 32 or 64 bits, with every extension that Zydis knows.
+ZydisDecoder decoder_of_mode(unsigned mode);
+
 std::string form_name(const ZydisDecodedInstruction& insn, const ZydisDecodedOperand* operands);
 
 }  // namespace xensim::cpu

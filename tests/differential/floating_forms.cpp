@@ -11,6 +11,8 @@
 #include <string>
 #include <tuple>
 
+#include "models/cpu/form_name.h"
+
 namespace xensim::differential {
 namespace {
 
@@ -70,7 +72,6 @@ struct Encoding {
 class Scanner {
  public:
   explicit Scanner(std::span<const cpu::Form> rows) {
-    ZydisDecoderInit(&decoder_, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
     for (const cpu::Form& f : rows) mnemonics_.insert(f.mnemonic);
   }
 
@@ -125,7 +126,7 @@ class Scanner {
     }
   }
 
-  ZydisDecoder decoder_;
+  ZydisDecoder decoder_ = cpu::decoder_of_mode(64);
   std::set<ZydisMnemonic> mnemonics_;
   std::vector<Encoding> found_;
 };
@@ -193,8 +194,7 @@ bool make(const Encoding& e, const AdjustFloating& adjust, Rng& rng, Instance& i
   if (rex) i.code.insert(std::find(i.code.begin(), i.code.end(), 0x0f), static_cast<std::uint8_t>(rex));
   i.code.insert(i.code.end(), tail.begin(), tail.end());
   // An immediate, if the instruction has one.
-  ZydisDecoder decoder;
-  ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+  const ZydisDecoder decoder = cpu::decoder_of_mode(64);
   std::vector<std::uint8_t> bytes = i.code;
   bytes.resize(15);
   ZydisDecodedInstruction insn;

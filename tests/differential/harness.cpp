@@ -123,8 +123,9 @@ std::string describe(const Instance& i) {
   return out.str();
 }
 
-// What was compared, by the name of the instruction's form: cases, and the bytes of one. Written to the file that
-// XENSIM_DIFF_EVIDENCE names when the program ends, for the coverage report (tools/instruction_set/tables.h).
+// What was compared, by the name of the instruction's form, with whom and in which mode: cases, and the bytes of
+// one. Written to the file that XENSIM_DIFF_EVIDENCE names when the program ends, for the coverage report
+// (tools/instruction_set/tables.h).
 class Evidence {
  public:
   static Evidence& instance() {
@@ -133,17 +134,11 @@ class Evidence {
   }
   void note(const std::vector<std::uint8_t>& code, unsigned mode, const char* with) {
     if (!path_) return;
-    ZydisDecoder decoder;
-    if (mode == 64)
-      ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-    else if (mode == 32)
-      ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
-    else
-      ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_REAL_16, ZYDIS_STACK_WIDTH_16);
+    const ZydisDecoder decoder = cpu::decoder_of_mode(mode);
     ZydisDecodedInstruction insn;
     ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
     if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code.data(), code.size(), &insn, operands))) return;
-    Entry& e = entries_[cpu::form_name(insn, operands) + "\t" + with];
+    Entry& e = entries_[cpu::form_name(insn, operands) + "\t" + with + "\t" + std::to_string(mode)];
     if (e.cases++ == 0) e.code = code;
   }
 

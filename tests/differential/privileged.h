@@ -48,6 +48,7 @@ struct PrivilegedState {
   std::array<std::uint64_t, 8> dr{};
   std::uint64_t fs_base = 0, gs_base = 0;
   std::array<std::uint64_t, 9> msr{};  // kMsrs
+  cpu::X87 x87;                        // without opcode and pointers
 };
 inline constexpr std::array<std::uint32_t, 9> kMsrs = {0x174,      0x175,      0x176,      0xc0000081, 0xc0000082,
                                                        0xc0000083, 0xc0000084, 0xc0000102, 0xc0000103};

@@ -103,6 +103,7 @@ class Machine {
       st.seg[kFs].base = s.fs_base;
       st.seg[kGs].base = s.gs_base;
     }
+    st.x87 = s.x87;
     core_.update_mode();
     core_.set_rflags(s.rflags);
     for (std::size_t n = 0; n < kMsrs.size(); ++n) isa::write_msr(core_, kMsrs[n], s.msr[n]);
@@ -127,6 +128,7 @@ class Machine {
     s.cr3 = st.cr3;
     s.cr4 = st.cr4;
     s.dr = st.dr;
+    s.x87 = st.x87;
     s.fs_base = st.seg[kFs].base;
     s.gs_base = st.seg[kGs].base;
     for (std::size_t n = 0; n < kMsrs.size(); ++n) isa::read_msr(core_, kMsrs[n], s.msr[n]);

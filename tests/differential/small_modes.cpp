@@ -13,6 +13,7 @@ PrivilegedInstance widen(unsigned mode, const Instance& i, const std::vector<std
   p.state = initial_state(mode);
   for (unsigned n = 0; n < 8; ++n) p.state.gpr[n] = i.state.gpr[n] & 0xffffffff;
   p.state.rflags = i.state.rflags & ~cpu::kIf;
+  p.state.x87 = i.state.x87;
   p.data = data;
   return p;
 }
@@ -22,6 +23,7 @@ Result narrow(unsigned mode, const Instance& i, const PrivilegedResult& p) {
   r.state = i.state;
   for (unsigned n = 0; n < 8; ++n) r.state.gpr[n] = p.state.gpr[n];
   r.state.rflags = p.state.rflags;
+  r.state.x87 = p.state.x87;
   r.data = p.data;
   const std::uint64_t next = initial_state(mode).rip + i.code.size();
   if (p.end == PrivilegedResult::End::kException) {

@@ -3,6 +3,7 @@
 
 #include "models/cpu/core.h"
 #include "models/memory/physical_memory.h"
+#include "tests/models/cpu/no_caches.h"
 
 namespace xensim::differential {
 
@@ -19,10 +20,6 @@ struct NoDevices : cpu::CoreEnvironment {
   std::uint8_t interrupt_acknowledge() override { return 0; }
 };
 
-struct NoCaches final : memory::Hierarchy {
-  memory::AccessResult access(unsigned, PhysAddr, memory::AccessKind, Cycles) override {
-    return {1, memory::Level::kL1};
-  }
-};
+using NoCaches = cpu::test::NoCaches;
 
 }  // namespace xensim::differential

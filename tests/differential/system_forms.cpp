@@ -19,6 +19,7 @@ class Difference {
   }
   void bytes(const char* name, const std::vector<std::uint8_t>& unicorn,
              const std::vector<std::uint8_t>& simulated) {
+    if (unicorn == simulated) return;
     for (std::size_t n = 0; n < unicorn.size(); ++n)
       if (unicorn[n] != simulated[n]) {
         value(name + std::string("+") + hexadecimal(n), unicorn[n], simulated[n]);
@@ -58,8 +59,8 @@ std::string compare(const SystemForm& form, const PrivilegedResult& u, const Pri
   if (form.mode == 64) {
     d.value("fs base", a.fs_base, b.fs_base);
     d.value("gs base", a.gs_base, b.gs_base);
-    for (std::size_t n = 0; n < kMsrs.size(); ++n) d.value("msr " + hexadecimal(kMsrs[n]), a.msr[n], b.msr[n]);
   }
+  for (std::size_t n = 0; n < kMsrs.size(); ++n) d.value("msr " + hexadecimal(kMsrs[n]), a.msr[n], b.msr[n]);
   d.bytes("data", u.data, s.data);
   d.bytes("gdt", u.tables, s.tables);
   d.value("port writes", u.ports.size(), s.ports.size());

@@ -80,8 +80,11 @@ TEST_CASE("MSRs and SWAPGS give what Unicorn gives") {
       i.state.gpr[kRax] = v & 0xffffffff;
       i.state.gpr[kRdx] = v >> 32;
     };
-    f.push_back(fixed("rdmsr " + hexadecimal(msr), 64, {0x0f, 0x32}, choose));
-    f.push_back(fixed("wrmsr " + hexadecimal(msr), 64, {0x0f, 0x30}, choose));
+    for (const unsigned mode : kModes) {
+      if (mode != 64 && n >= kMsrs.size()) continue;  // the bases of FS and GS
+      f.push_back(fixed("rdmsr " + hexadecimal(msr), mode, {0x0f, 0x32}, choose));
+      f.push_back(fixed("wrmsr " + hexadecimal(msr), mode, {0x0f, 0x30}, choose));
+    }
   }
   f.push_back(fixed("swapgs", 64, {0x0f, 0x01, 0xf8}, bases));
   run_system_forms(f);

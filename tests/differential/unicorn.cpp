@@ -3,8 +3,8 @@
 //
 // Not trusted, and therefore not compared: delivery through the IDT (Unicorn hands exceptions to a hook, without
 // their error codes), SYSCALL and SYSENTER (a hook instead of the instruction), CPUID, RDTSC, RDPMC and random
-// numbers (other values), VMX (not there), the effect of cache and TLB control (none), REP prefixes (an iteration
-// counts as an instruction), XSAVE's state.
+// numbers (other values), VMX (not there), the effect of cache and TLB control (none), REP prefixes of ports,
+// XSAVE's state, x87's denormal operands and C1.
 #include <cstdio>
 
 #include "tests/differential/privileged.h"
@@ -13,6 +13,7 @@
 
 #include <unicorn/unicorn.h>
 
+#include <cstring>
 #include <memory>
 
 #include "sim/base/expects.h"
@@ -51,7 +52,8 @@ class Engine {
 
   PrivilegedResult run(const PrivilegedInstance& i) {
     check(uc_context_restore(uc_, reset_));
-    const std::vector<std::uint8_t> tables = descriptor_tables(mode_), padding(64, 0xf4);  // HLT ends a block of translated code
+    const std::vector<std::uint8_t> tables = descriptor_tables(mode_),
+                                    padding(64, 0xf4);  // HLT ends a block of translated code
     write(kGdt, tables);
     write(kSmallData, i.data);
     write(kSmallSlot, padding);
@@ -60,7 +62,9 @@ class Engine {
     load(i.state);
     vector_ = -1;
     ports_.clear();
-    const uc_err end = uc_emu_start(uc_, kSmallSlot, 0, 0, 1);
+    // Counted, an iteration of a repeated instruction would be an instruction.
+    const bool repeats = !i.code.empty() && (i.code[0] == 0xf2 || i.code[0] == 0xf3);
+    const uc_err end = uc_emu_start(uc_, kSmallSlot, repeats ? kSmallSlot + i.code.size() : 0, 0, repeats ? 0 : 1);
     PrivilegedResult r;
     if (vector_ >= 0 || end == UC_ERR_INSN_INVALID) {
       r.end = PrivilegedResult::End::kException;
@@ -135,6 +139,36 @@ class Engine {
       check(uc_reg_write(uc_, UC_X86_REG_MSR, &msr));
     }
     set(UC_X86_REG_EFLAGS, s.rflags);
+    load_x87(s.x87);
+  }
+
+  void load_x87(const cpu::X87& x) {
+    set(UC_X86_REG_FPCW, x.control);
+    set(UC_X86_REG_FPSW, x.status);
+    unsigned tags = 0;
+    for (int n = 0; n < 8; ++n) {
+      const cpu::X87::Register& r = x.r[static_cast<unsigned>(n)];
+      std::uint8_t bytes[10];
+      std::memcpy(bytes, &r.significand, 8);
+      std::memcpy(bytes + 8, &r.sign_exponent, 2);
+      check(uc_reg_write(uc_, UC_X86_REG_FP0 + n, bytes));
+      if (!(x.tag_valid >> n & 1)) tags |= 3u << (2 * n);
+    }
+    set(UC_X86_REG_FPTAG, tags);
+  }
+  void store_x87(cpu::X87& x) {
+    x.control = static_cast<std::uint16_t>(get(UC_X86_REG_FPCW));
+    x.status = static_cast<std::uint16_t>(get(UC_X86_REG_FPSW));
+    const std::uint64_t tags = get(UC_X86_REG_FPTAG);
+    x.tag_valid = 0;
+    for (int n = 0; n < 8; ++n) {
+      cpu::X87::Register& r = x.r[static_cast<unsigned>(n)];
+      std::uint8_t bytes[16];
+      check(uc_reg_read(uc_, UC_X86_REG_FP0 + n, bytes));
+      std::memcpy(&r.significand, bytes, 8);
+      std::memcpy(&r.sign_exponent, bytes + 8, 2);
+      if ((tags >> (2 * n) & 3) != 3) x.tag_valid |= static_cast<std::uint8_t>(1u << n);
+    }
   }
 
   void store(PrivilegedState& s) {
@@ -143,8 +177,8 @@ class Engine {
     else
       for (unsigned n = 0; n < 8; ++n) s.gpr[n] = get(kGprs32[n]) & 0xffffffff;
     s.rip = get(mode_ == 64 ? UC_X86_REG_RIP : UC_X86_REG_EIP);
-    // Unicorn counts RIP in real mode from the beginning of memory.
-    if (mode_ == 16) s.rip = s.rip - (get(UC_X86_REG_CS) << 4);
+    // Unicorn counts RIP in real mode from the beginning of memory, unless it stops where it was told.
+    if (mode_ == 16 && s.rip > 0xffff) s.rip = s.rip - (get(UC_X86_REG_CS) << 4);
     s.rflags = get(UC_X86_REG_EFLAGS) & 0xffffffff;
     for (unsigned n = 0; n < 6; ++n) s.selector[n] = static_cast<std::uint16_t>(get(kSegments[n]));
     uc_x86_mmr table{};
@@ -170,6 +204,7 @@ class Engine {
       check(uc_reg_read(uc_, UC_X86_REG_MSR, &msr));
       s.msr[n] = msr.value;
     }
+    store_x87(s.x87);
   }
 
   unsigned mode_;

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "models/cpu/form.h"
+#include "models/cpu/form_name.h"
 #include "tests/differential/floating_forms.h"
 
 namespace xensim::differential {
@@ -44,8 +45,7 @@ struct Decoded {
   ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
 };
 bool decode(std::vector<std::uint8_t> code, Decoded& out) {
-  ZydisDecoder decoder;
-  ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+  const ZydisDecoder decoder = cpu::decoder_of_mode(64);
   code.resize(15);
   return ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code.data(), code.size(), &out.insn, out.operands)) &&
          out.insn.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX;

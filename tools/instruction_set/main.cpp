@@ -38,8 +38,8 @@ int sweep(const std::vector<std::string>& images) {
                 static_cast<unsigned long long>(s.files), static_cast<unsigned long long>(s.instructions),
                 s.forms.size(), static_cast<unsigned long long>(s.undecodable_bytes));
     for (const auto& [form, o] : s.forms)
-      std::printf("%s\t%s\t%llu\t%u\t%s\t%s\n", form.c_str(), name.c_str(),
-                  static_cast<unsigned long long>(o.count), o.mode, hex(o.bytes).c_str(), o.where.c_str());
+      std::printf("%s\t%s\t%llu\t%u\t%s\t%s\n", form.first.c_str(), name.c_str(),
+                  static_cast<unsigned long long>(o.count), form.second, hex(o.bytes).c_str(), o.where.c_str());
   }
   return 0;
 }

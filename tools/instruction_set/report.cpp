@@ -78,6 +78,10 @@ std::string cpuid_bit(const std::string& extension) {
   return "";
 }
 
+constexpr unsigned kModes[] = {16, 32, 64};
+
+unsigned number(const std::string& text) { return static_cast<unsigned>(std::strtoul(text.c_str(), nullptr, 10)); }
+
 bool wanted(Status s) { return s == Status::kUnproven || s == Status::kMissing; }
 
 std::string escaped(const std::string& text) {
@@ -90,21 +94,21 @@ std::string escaped(const std::string& text) {
 
 Report::Report(const std::string& data_folder) {
   const Table occurring = read_table(data_folder + "/occurring.tsv", 6);
-  const Table proven = read_table(data_folder + "/proven.tsv", 4);
+  const Table proven = read_table(data_folder + "/proven.tsv", 5);
   image_notes_ = occurring.notes;
   run_notes_ = proven.notes;
   for (const Row& r : proven.rows)
-    proofs_[r.cells[0]].cases[r.cells[1]] += std::strtoull(r.cells[2].c_str(), nullptr, 10);
-  for (const Row& r : read_table(data_folder + "/unit.tsv", 3).rows) proofs_[r.cells[0]].cases["unit"] = 1;
+    proofs_[r.cells[0]].cases[r.cells[1]][number(r.cells[2])] += std::strtoull(r.cells[3].c_str(), nullptr, 10);
+  for (const Row& r : read_table(data_folder + "/unit.tsv", 3).rows) proofs_[r.cells[0]].unit = true;
   for (const Row& r : read_table(data_folder + "/not-code.tsv", 3).rows)
     not_code_[r.cells[0] + "\t" + r.cells[1]] = r.cells[2];
-  std::map<std::string, ReportedForm> all;
+  std::map<std::pair<std::string, unsigned>, ReportedForm> all;
   for (const Row& r : occurring.rows) {
     const std::string &name = r.cells[0], &image = r.cells[1];
     if (std::ranges::find(images_, image) == images_.end()) images_.push_back(image);
-    auto [it, fresh] = all.try_emplace(name);
-    ReportedForm now =
-        form(name, static_cast<unsigned>(std::strtoul(r.cells[3].c_str(), nullptr, 10)), r.cells[4]);
+    const unsigned mode = number(r.cells[3]);
+    auto [it, fresh] = all.try_emplace({name, mode});
+    ReportedForm now = form(name, mode, r.cells[4]);
     if (const auto n = not_code_.find(name + "\t" + image); n != not_code_.end()) {
       now.status = Status::kNotCode;
       now.reason = n->second;
@@ -118,12 +122,13 @@ Report::Report(const std::string& data_folder) {
       it->second = now;
     }
   }
-  for (auto& [name, f] : all) forms_.push_back(std::move(f));
+  for (auto& [key, f] : all) forms_.push_back(std::move(f));
 }
 
 ReportedForm Report::form(const std::string& name, unsigned mode, const std::string& bytes) const {
   ReportedForm f;
   f.name = name;
+  f.mode = mode;
   const Instruction i = judge(from_hex(bytes), mode);
   f.extension = i.extension;
   if (i.verdict == Verdict::kHidden || (i.verdict == Verdict::kMissing && !cpuid_bit(i.extension).empty())) {
@@ -135,11 +140,15 @@ ReportedForm Report::form(const std::string& name, unsigned mode, const std::str
     return f;
   }
   const auto p = proofs_.find(name);
-  const auto by = [&](const char* whom) { return p != proofs_.end() && p->second.cases.contains(whom); };
-  f.status = by("host")      ? Status::kHost
-             : by("unicorn") ? Status::kUnicorn
-             : by("unit")    ? Status::kUnit
-                             : Status::kUnproven;
+  const auto by = [&](const char* whom) {
+    if (p == proofs_.end()) return false;
+    const auto w = p->second.cases.find(whom);
+    return w != p->second.cases.end() && w->second.contains(mode);
+  };
+  f.status = by("host")                             ? Status::kHost
+             : by("unicorn")                        ? Status::kUnicorn
+             : p != proofs_.end() && p->second.unit ? Status::kUnit
+                                                    : Status::kUnproven;
   return f;
 }
 
@@ -149,7 +158,7 @@ int Report::check() const {
     if (wanted(f.status)) {
       std::string where;
       for (const auto& [image, count] : f.images) where += " " + image + " " + std::to_string(count);
-      std::printf("%s\t%s\t%s\t%s\n", kStatusNames[static_cast<unsigned>(f.status)], f.name.c_str(),
+      std::printf("%s\t%s\t%u\t%s\t%s\n", kStatusNames[static_cast<unsigned>(f.status)], f.name.c_str(), f.mode,
                   f.extension.c_str(), where.c_str());
       status = 1;
     }
@@ -163,17 +172,19 @@ void Report::print_counts() const {
   for (std::size_t i = 0; i < std::size(kStatusNames); ++i) std::printf("--:|");
   std::printf("\n");
   std::vector<std::string> rows = images_;
-  rows.emplace_back("all");
-  for (const std::string& image : rows) {
-    std::map<Status, unsigned> counts;
-    unsigned total = 0;
-    for (const ReportedForm& f : forms_)
-      if (image == "all" || f.images.contains(image)) ++counts[f.status], ++total;
-    std::printf("| %s | %u |", image.c_str(), total);
-    for (unsigned s = 0; s < static_cast<unsigned>(Status::kCount); ++s)
-      std::printf(" %u |", counts[static_cast<Status>(s)]);
-    std::printf("\n");
-  }
+  rows.emplace_back();
+  for (const std::string& image : rows)
+    for (const unsigned mode : kModes) {
+      std::map<Status, unsigned> counts;
+      unsigned total = 0;
+      for (const ReportedForm& f : forms_)
+        if ((image.empty() || f.images.contains(image)) && f.mode == mode) ++counts[f.status], ++total;
+      if (total == 0) continue;
+      std::printf("| %s, %u-bit code | %u |", image.empty() ? "all" : image.c_str(), mode, total);
+      for (unsigned s = 0; s < static_cast<unsigned>(Status::kCount); ++s)
+        std::printf(" %u |", counts[static_cast<Status>(s)]);
+      std::printf("\n");
+    }
 }
 
 void Report::print_list(Status status, const char* title, const char* empty) const {
@@ -182,13 +193,13 @@ void Report::print_list(Status status, const char* title, const char* empty) con
   for (const ReportedForm& f : forms_) {
     if (f.status != status) continue;
     if (!any)
-      std::printf("| form | extension | occurs in |%s\n|---|---|---|%s\n",
+      std::printf("| form | mode | extension | occurs in |%s\n|---|--:|---|---|%s\n",
                   status == Status::kNotCode ? " why |" : "", status == Status::kNotCode ? "---|" : "");
     any = true;
     std::string where;
     for (const auto& [image, count] : f.images)
       where += (where.empty() ? "" : ", ") + image + " " + std::to_string(count);
-    std::printf("| `%s` | %s | %s |", escaped(f.name).c_str(), f.extension.c_str(), where.c_str());
+    std::printf("| `%s` | %u | %s | %s |", escaped(f.name).c_str(), f.mode, f.extension.c_str(), where.c_str());
     if (status == Status::kNotCode) std::printf(" %s |", escaped(f.reason).c_str());
     std::printf("\n");
   }
@@ -203,7 +214,9 @@ void Report::print_hidden() const {
       "|\n|---|---|---|\n");
   std::map<std::string, std::vector<std::string>> by_extension;
   for (const ReportedForm& f : forms_)
-    if (f.status == Status::kHidden) by_extension[f.extension].push_back(f.name);
+    if (f.status == Status::kHidden &&
+        std::ranges::find(by_extension[f.extension], f.name) == by_extension[f.extension].end())
+      by_extension[f.extension].push_back(f.name);
   for (const auto& [extension, names] : by_extension) {
     std::set<std::string> mnemonics;
     for (const std::string& n : names)
@@ -213,6 +226,28 @@ void Report::print_hidden() const {
     for (const std::string& m : mnemonics) list += (list.empty() ? "" : " ") + m;
     std::printf("| %s | %s | %zu: `%s` |\n", extension.c_str(), cpuid_bit(extension).c_str(), names.size(),
                 list.c_str());
+  }
+}
+
+// Every form that occurs: in which modes, and in which it was compared with whom.
+void Report::print_all() const {
+  std::printf(
+      "\n## All forms\n\nThe modes (bits of the code segment) in which a form occurs in the images, and those in "
+      "which it was "
+      "compared.\n\n| form | occurs in | host | Unicorn | integers |\n|---|---|---|---|---|\n");
+  std::map<std::string, std::set<unsigned>> occurs;
+  for (const ReportedForm& f : forms_)
+    if (f.status != Status::kHidden) occurs[f.name].insert(f.mode);
+  for (const auto& [name, modes] : occurs) {
+    std::printf("| `%s` |", escaped(name).c_str());
+    for (const unsigned m : modes) std::printf(" %u", m);
+    for (const char* whom : {"host", "unicorn", "integers"}) {
+      std::printf(" |");
+      const auto p = proofs_.find(name);
+      if (p == proofs_.end() || !p->second.cases.contains(whom)) continue;
+      for (const auto& [mode, cases] : p->second.cases.at(whom)) std::printf(" %u", mode);
+    }
+    std::printf(" |\n");
   }
 }
 
@@ -232,8 +267,8 @@ void Report::print() const {
       "\n"
       "| status | meaning |\n"
       "|---|---|\n"
-      "| host | the core and a real processor executed it from the same random states and agree in registers, "
-      "flags, memory and faults |\n"
+      "| host | the core and a real processor executed it in this mode from the same random states and agree in "
+      "registers, flags, memory and faults |\n"
       "| Unicorn | the same, with the Unicorn library: system instructions, and 16-bit and 32-bit modes |\n"
       "| unit tests | held by tests that were written from the manual, for what neither can show |\n"
       "| unproven | the core executes it; nothing compares it |\n"
@@ -247,9 +282,9 @@ void Report::print() const {
       "hook), "
       "SYSCALL and\nSYSENTER (a hook in place of the instruction), CPUID, time stamps, performance counters and "
       "random "
-      "numbers (other values), VMX\n(not there), cache and TLB control (no effect), REP prefixes (an iteration "
-      "counts as an "
-      "instruction), XSAVE; nor where it is wrong,\nas a real processor or the manual shows: some of BMI in "
+      "numbers (other values), VMX\n(not there), cache and TLB control (no effect), REP prefixes of ports, XSAVE, "
+      "x87's denormal operands and C1; nor where it is wrong,\nas a real processor or the manual shows: some of "
+      "BMI in "
       "32-bit code, "
       "LOCK NEG's flags, CRC32 in 16-bit code, 16-bit SGDT and\nSIDT, 32-bit SMSW, LTR of a null selector, ENTER "
       "where operand and stack "
@@ -268,6 +303,18 @@ void Report::print() const {
       "AMD's processors\n  do neither;\n"
       "- operands for which the manual defines no result: FYL2XP1 outside its domain, FBLD of other than decimal "
       "digits.\n"
+      "\nFMA, F16C, RCPPS and RSQRTPS are computed in software. All other SSE and AVX floating-point instructions "
+      "run "
+      "as the host's own, in the\nguest's rounding mode, because that is fast and changes nothing: for them the "
+      "manual leaves nothing open. Formats, rounding, tininess\n(after rounding), the choice and quieting of NaNs "
+      "and the flags are defined to the bit, and Intel's and AMD's processors keep to it. A\ncomparison with a "
+      "host "
+      "that runs the same instruction says little of the arithmetic, so their SSE forms are compared with "
+      "integer\n"
+      "arithmetic too (column \"integers\" below): in all rounding modes, with and without DAZ and FTZ; all but "
+      "the "
+      "conversions of MMX registers\nand dot products, which consist of the same operations. One thing is "
+      "approximate: the inexact flag beside an unmasked overflow or\nunderflow is that of the masked result.\n"
       "\nRDRAND and RDSEED draw from a stream of each pCPU's own, seeded by `/machine/seed`: width and flags are "
       "compared "
       "with the host,\nand equal seeds give equal numbers. What a form does at other privilege levels, and its "
@@ -279,10 +326,9 @@ void Report::print() const {
   for (const std::string& n : run_notes_) std::printf("- %s\n", n.c_str());
   std::map<std::string, std::pair<std::size_t, std::uint64_t>> totals;
   for (const auto& [name, p] : proofs_)
-    for (const auto& [whom, cases] : p.cases) {
-      if (whom == "unit") continue;
+    for (const auto& [whom, modes] : p.cases) {
       ++totals[whom].first;
-      totals[whom].second += cases;
+      for (const auto& [mode, cases] : modes) totals[whom].second += cases;
     }
   for (const auto& [whom, t] : totals)
     std::printf("- %s: %zu forms, %llu cases\n", whom.c_str(), t.first, static_cast<unsigned long long>(t.second));
@@ -291,6 +337,7 @@ void Report::print() const {
   print_list(Status::kUnit, "Unit tests only", "None.");
   print_hidden();
   print_list(Status::kNotCode, "No code", "None.");
+  print_all();
 }
 
 }  // namespace xensim::instruction_set

@@ -1,4 +1,4 @@
-// Joins the tables (tables.h) with the core's verdict on each form.
+// Joins the tables (tables.h) with the core's verdict on each form in each mode that it occurs in.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,7 @@ enum class Status : std::uint8_t {
 
 struct ReportedForm {
   std::string name;
+  unsigned mode = 64;
   Status status = Status::kUnproven;
   std::string extension, reason;
   std::map<std::string, std::uint64_t> images;  // how often it occurs
@@ -37,13 +38,15 @@ class Report {
 
  private:
   struct Proof {
-    std::map<std::string, std::uint64_t> cases;  // by what it was compared with
+    std::map<std::string, std::map<unsigned, std::uint64_t>> cases;  // by what it was compared with, and by mode
+    bool unit = false;                                               // held by a unit test
   };
 
   ReportedForm form(const std::string& name, unsigned mode, const std::string& bytes) const;
   void print_counts() const;
   void print_list(Status status, const char* title, const char* empty) const;
   void print_hidden() const;
+  void print_all() const;
 
   std::map<std::string, Proof> proofs_;
   std::map<std::string, std::string> not_code_;  // form + image → why

@@ -29,11 +29,7 @@ T at(Bytes file, std::uint64_t offset) {
 bool is_elf(Bytes file) { return file.size() > EI_NIDENT && std::memcmp(file.data(), ELFMAG, SELFMAG) == 0; }
 
 void sweep_code(Bytes code, unsigned mode, const std::string& section, Sweep& sweep) {
-  ZydisDecoder decoder;
-  if (mode == 64)
-    ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-  else
-    ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
+  const ZydisDecoder decoder = cpu::decoder_of_mode(mode);
   for (std::size_t offset = 0; offset < code.size();) {
     ZydisDecodedInstruction insn;
     ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
@@ -42,9 +38,8 @@ void sweep_code(Bytes code, unsigned mode, const std::string& section, Sweep& sw
       ++offset;
       continue;
     }
-    Occurrence& o = sweep.forms[cpu::form_name(insn, operands)];
+    Occurrence& o = sweep.forms[{cpu::form_name(insn, operands), mode}];
     if (o.count++ == 0) {
-      o.mode = mode;
       o.bytes.assign(&code[offset], &code[offset] + insn.length);
       char text[24];
       std::snprintf(text, sizeof text, "+%#zx", offset);
@@ -79,6 +74,35 @@ void sweep_elf(Bytes file, const std::string& name, Sweep& sweep) {
     sweep_sections<Elf64_Ehdr, Elf64_Shdr>(file, name, mode, sweep);
   else
     sweep_sections<Elf32_Ehdr, Elf32_Shdr>(file, name, mode, sweep);
+}
+
+// Linux keeps the code that its secondary processors start with, in real mode, as data: CLI, WBINVD, and a far
+// jump to the next instruction, by whose offset the code's place is known; 16-bit code up to where a far jump to a
+// selector of 32-bit code leads, which another far jump leaves for 64-bit code.
+void sweep_trampoline(Bytes file, Sweep& sweep) {
+  constexpr std::uint8_t kStart[] = {0xfa, 0x0f, 0x09, 0xea};
+  constexpr std::size_t kLimit = 8192;
+  const auto start = std::search(file.begin(), file.end(), std::begin(kStart), std::end(kStart));
+  if (file.end() - start < 8) return;
+  const Bytes code = file.subspan(static_cast<std::size_t>(start - file.begin()),
+                                  std::min<std::size_t>(kLimit, static_cast<std::size_t>(file.end() - start)));
+  // The jump leads behind itself, at offset 8.
+  const unsigned base = at<std::uint16_t>(code, 4) - 8u;
+  const auto jump_after = [&](std::size_t from, std::size_t prefix, std::uint16_t selector) {
+    for (std::size_t n = from; n + prefix + 7 <= code.size(); ++n)
+      if ((prefix == 0 || code[n] == 0x66) && code[n + prefix] == 0xea &&
+          at<std::uint16_t>(code, n + prefix + 5) == selector)
+        return n;
+    return code.size();
+  };
+  const std::size_t to_32 = jump_after(8, 1, 0x08);
+  if (to_32 == code.size()) return;
+  const std::size_t protected_code = at<std::uint32_t>(code, to_32 + 2) - base;
+  if (protected_code <= to_32 || protected_code >= code.size()) return;
+  sweep_code(code.first(protected_code), 16, "trampoline", sweep);
+  const std::size_t to_64 = jump_after(protected_code, 0, 0x10);
+  if (to_64 == code.size()) return;
+  sweep_code(code.subspan(protected_code, to_64 + 7 - protected_code), 32, "trampoline, 32 bits", sweep);
 }
 
 // The ELF files of a cpio archive in the "newc" format: a header of 13 hexadecimal numbers, the name, the data,
@@ -121,10 +145,12 @@ void sweep_image(const std::string& path, Sweep& sweep) {
     return;
   }
   const auto file = std::make_shared<const std::vector<std::uint8_t>>(contents(path));
-  if (const xen::Bytes kernel = xen::unpack_kernel(path, file); is_elf(*kernel))
+  if (const xen::Bytes kernel = xen::unpack_kernel(path, file); is_elf(*kernel)) {
     sweep_elf(*kernel, path, sweep);
-  else
+    sweep_trampoline(*kernel, sweep);
+  } else {
     sweep_cpio(*xen::unpack_ramdisk(path, file), path, sweep);
+  }
   if (sweep.files == 0)
     throw UserError(path, "holds no ELF file", "give an ELF file, a bzImage, a ramdisk or a folder");
 }

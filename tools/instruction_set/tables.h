@@ -1,7 +1,7 @@
 // The two tables that the report joins, kept in tests/differential/data/ as tab-separated text:
 //
 //   occurring.tsv   form, image, how often, mode, bytes of the first one, where that is       (made by `sweep`)
-//   proven.tsv      form, compared with ("host", "unicorn"), cases, bytes of one              (made by the tests)
+//   proven.tsv      form, compared with, mode, cases, bytes of one                            (made by the tests)
 //   unit.tsv        form, file of a unit test, name of the case                               (made by hand)
 //   not-code.tsv    form, image, why the bytes are no code                                    (made by hand)
 //

@@ -2,6 +2,7 @@
 
 #include "models/cpu/block.h"
 #include "models/cpu/decode.h"
+#include "models/cpu/form_name.h"
 
 namespace xensim::instruction_set {
 namespace {
@@ -43,13 +44,7 @@ Instruction judge(std::span<const std::uint8_t> bytes, unsigned mode) {
   const std::uint32_t mode_bits = mode == 64   ? cpu::kMode64
                                   : mode == 32 ? cpu::kModeCode32 | cpu::kModeStack32 | cpu::kModeFlat
                                                : 0u;
-  ZydisDecoder decoder;
-  if (mode == 64)
-    ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-  else if (mode == 32)
-    ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
-  else
-    ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16);
+  const ZydisDecoder decoder = cpu::decoder_of_mode(mode);
   ZydisDecodedInstruction insn;
   Instruction r;
   if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder, nullptr, bytes.data(), bytes.size(), &insn))) return r;

@@ -67,11 +67,7 @@ Outcome to_integer(Core& c, const Op& op) {
   if (!available<kVex>(c)) [[unlikely]]
     return unavailable<kVex>(c);
   __m128i b{};
-  if constexpr (kMemory) {
-    if (Outcome o = load<kBytes>(c, op, b); failed(o)) return o;
-  } else {
-    b = xmm(c, op.rm);
-  }
+  if (Outcome o = source<kMemory, kBytes>(c, op, b); failed(o)) return o;
   T r = 0;
   if (Outcome o = run_float(
           c, [&] { r = kF(b, T{}); }, [] { return false; });

@@ -49,11 +49,7 @@ template <bool kMemory>
 Outcome sha256_two_rounds(Core& c, const Op& op) {
   if (!usable(c)) return unusable(c);
   __m128i b{};
-  if constexpr (kMemory) {
-    if (Outcome o = load<16>(c, op, b); failed(o)) return o;
-  } else {
-    b = xmm(c, op.rm);
-  }
+  if (Outcome o = source<kMemory, 16>(c, op, b); failed(o)) return o;
   set_xmm(c, op.reg,
           vector_of(crypto::sha256_two_rounds(words_of<crypto::Words>(xmm(c, op.reg)), words_of<crypto::Words>(b),
                                               words_of<crypto::Words>(xmm(c, 0)))));

@@ -70,11 +70,7 @@ template <class T, bool kMemory>
 Outcome variable_blend_form(Core& c, const Op& op) {
   if (!usable(c)) return unusable(c);
   __m128i b{};
-  if constexpr (kMemory) {
-    if (Outcome o = load<16>(c, op, b); failed(o)) return o;
-  } else {
-    b = xmm(c, op.rm);
-  }
+  if (Outcome o = source<kMemory, 16>(c, op, b); failed(o)) return o;
   set_xmm(c, op.reg, blended<T>(xmm(c, op.reg), b, xmm(c, 0)));
   return Outcome::kNext;
 }
@@ -166,11 +162,7 @@ template <bool kMemory>
 Outcome ptest(Core& c, const Op& op) {
   if (!usable(c)) return unusable(c);
   __m128i b{};
-  if constexpr (kMemory) {
-    if (Outcome o = load<16>(c, op, b); failed(o)) return o;
-  } else {
-    b = xmm(c, op.rm);
-  }
+  if (Outcome o = source<kMemory, 16>(c, op, b); failed(o)) return o;
   const __m128i a = xmm(c, op.reg);
   auto is_zero = [](__m128i v) { return (low_of(v) | high_of(v)) == 0; };
   c.flags.load((is_zero(_mm_and_si128(b, a)) ? kZf : 0) | (is_zero(_mm_andnot_si128(a, b)) ? kCf : 0));

@@ -97,11 +97,7 @@ Outcome compare_to_flags(Core& c, const Op& op) {
   if (!available<kVex>(c)) [[unlikely]]
     return unavailable<kVex>(c);
   __m128i b{};
-  if constexpr (kMemory) {
-    if (Outcome o = load<kBytes>(c, op, b); failed(o)) return o;
-  } else {
-    b = xmm(c, op.rm);
-  }
+  if (Outcome o = source<kMemory, kBytes>(c, op, b); failed(o)) return o;
   const __m128i a = xmm(c, op.reg);
   std::uint64_t status = 0;
   if (Outcome o = run_float(

@@ -138,6 +138,13 @@ Outcome load(Core& c, const Op& op, __m128i& out) {
     out = from_parts(v, 0);
   return Outcome::kNext;
 }
+// The last source: memory, or a register.
+template <bool kMemory, unsigned kBytes, bool kAligned = kBytes == 16>
+Outcome source(Core& c, const Op& op, __m128i& out) {
+  if constexpr (kMemory) return load<kBytes, kAligned>(c, op, out);
+  out = xmm(c, op.rm);
+  return Outcome::kNext;
+}
 
 template <unsigned kBytes, bool kAligned = kBytes == 16>
 Outcome store(Core& c, const Op& op, __m128i v) {

@@ -103,14 +103,10 @@ enum class Length { kImplicit, kExplicit, kExplicitWide };
 template <Length kLength, bool kMask, bool kMemory, bool kVex>
 Outcome compare_strings(Core& c, const Op& op) {
   if (!available<kVex>(c)) return unavailable<kVex>(c);
-  __m128i source{};
-  if constexpr (kMemory) {
-    if (Outcome o = load<16, false>(c, op, source); failed(o)) return o;
-  } else {
-    source = xmm(c, op.rm);
-  }
+  __m128i second{};
+  if (Outcome o = source<kMemory, 16, false>(c, op, second); failed(o)) return o;
   const StringCompare how(static_cast<unsigned>(op.imm & 0xff));
-  StringOperand a{bytes_of(xmm(c, op.reg)), 0}, b{bytes_of(source), 0};
+  StringOperand a{bytes_of(xmm(c, op.reg)), 0}, b{bytes_of(second), 0};
   if constexpr (kLength == Length::kImplicit) {
     a.length = how.implicit_length(a.bytes);
     b.length = how.implicit_length(b.bytes);

@@ -7,18 +7,13 @@
 
 #include "models/cpu/core.h"
 #include "tests/models/cpu/mmu/table_builder.h"
+#include "tests/models/cpu/no_caches.h"
 
 using namespace xensim;
 using namespace xensim::cpu;
 using namespace xensim::cpu::test;
 
 namespace {
-
-struct NoCaches final : memory::Hierarchy {
-  memory::AccessResult access(unsigned, PhysAddr, memory::AccessKind, Cycles) override {
-    return {1, memory::Level::kL1};
-  }
-};
 
 struct Outside final : CoreEnvironment {
   struct Mmio {
