@@ -99,6 +99,9 @@ def main():
     hold(linux, with_section(linux.read_text(encoding="utf-8"), "docs/linux.md", "log", linux_log_table()))
     hold(ROOT / "docs/instruction-set.md",
          output("report", "--data", str(ROOT / "tests/differential/data"), program="instruction_set"))
+    check = [XENSIM.with_name("instruction_set"), "check", "--data", str(ROOT / "tests/differential/data")]
+    for line in subprocess.run(check, capture_output=True, text=True, check=False).stdout.splitlines():
+        problems.append("instruction_set check: " + " ".join(line.split()))
     for line in (ROOT / "tests/differential/data/unit.tsv").read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
             form, test, case = line.split("\t")
