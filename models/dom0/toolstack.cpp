@@ -105,11 +105,14 @@ class Toolstack::Run final : public Job {
         case Step::kEnd:
           record_.ended = toolstack_.hypervisor.ns(toolstack_.hypervisor.now());
           ++toolstack_.verbs_over_;
+          if (!record_.asked && record_.output.status != 0) toolstack_.not_created_.push_back(record_);
           if (toolstack_.on_verb) toolstack_.on_verb(number_, record_);
           if (over_) over_(record_);
           return ModelAction::exit();
       }
   }
+
+  const VerbRecord& record() const { return record_; }
 
  private:
   enum class Step : std::uint8_t { kStart, kAct, kJob, kEnd };
@@ -195,9 +198,16 @@ std::uint64_t Toolstack::start_verb(xl::Invocation verb, std::optional<DomainSpe
 }
 
 bool Toolstack::finished() const {
-  return verbs_over_ == verbs_ && running_.empty() && starting_.empty() &&
-         std::all_of(outcomes_.begin(), outcomes_.end(),
-                     [](const DomainOutcome& o) { return o.state == State::kEnded; });
+  return settled() && std::all_of(outcomes_.begin(), outcomes_.end(),
+                                  [](const DomainOutcome& o) { return o.state == State::kEnded; });
+}
+
+std::vector<const VerbRecord*> Toolstack::under_way() const {
+  std::vector<const VerbRecord*> out;
+  for (const auto* jobs : {&running_, &starting_})
+    for (const auto& job : *jobs)
+      if (const auto* run = dynamic_cast<const Run*>(job.get())) out.push_back(&run->record());
+  return out;
 }
 
 xen::Domain& Toolstack::dom0() {

@@ -66,7 +66,7 @@ struct ManagedDomain {
   std::uint32_t tsc_incarnation = 1;  // how often it was created and restored
 };
 
-// A run of xl that is over.
+// A run of xl; `ended` is 0 until it is over.
 struct VerbRecord {
   std::string command;
   bool asked = false;  // by the time line or at a prompt; else it is one of the scenario's domains
@@ -95,8 +95,13 @@ class Toolstack final : public xen::ModelProgram {
 
   const std::vector<DomainSpec>& specs() const { return specs_; }
   const std::vector<DomainOutcome>& outcomes() const { return outcomes_; }
-  // Nothing is left to do: every domain has ended, the time line is over, no run of xl is under way.
+  // The time line is over, and no run of xl is under way.
+  bool settled() const { return verbs_over_ == verbs_ && running_.empty() && starting_.empty(); }
+  // Nothing is left to do: it is settled, and every domain has ended.
   bool finished() const;
+  // Runs of xl that are not over (`ended` is 0), and the scenario's domains that were not created, in order.
+  std::vector<const VerbRecord*> under_way() const;
+  const std::vector<VerbRecord>& not_created() const { return not_created_; }
   bool idle() const { return specs_.empty() && timeline_.empty(); }
   // Checks the text of a domain file. Throws UserError. place: for messages.
   std::function<DomainSpec(const std::string& place, const std::string& text)> check_spec;
@@ -198,6 +203,7 @@ class Toolstack final : public xen::ModelProgram {
   std::uint32_t event_port_ = 0;   // watches of the toolstack's fire
   unsigned last_pid_ = 999;
   std::uint64_t verbs_ = 0, verbs_over_ = 0;
+  std::vector<VerbRecord> not_created_;
   Rng uuids_;
 };
 

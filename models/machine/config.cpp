@@ -1,6 +1,7 @@
 #include "models/machine/config.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <set>
 
 #include "models/dom0/xl/command_line.h"
@@ -205,8 +206,7 @@ void resolve_domains(config::Document& d, const std::string& pointer, const std:
       object["file"] = entry;
       entry = object;
     }
-    // A file that is still to be read.
-    if (entry.is_object() && entry.contains("file") && entry["file"].is_string() && !entry.contains("text"))
+    if (entry.is_object() && entry.contains("file") && entry["file"].is_string())
       entry["file"] = join_path(folder, entry["file"].get<std::string>());
     if (entry.is_object()) d.include_at(pointer + "/domains/" + std::to_string(i) + "/console");
   }
@@ -343,6 +343,7 @@ ScenarioConfig load_scenario(const std::string& path, const std::vector<std::str
   check_memshare(c.machine, d.place("/machine/dom0/memshare/period"));
   for (std::size_t i = 0; i < c.timeline.size(); ++i) {
     TimelineEntry& e = c.timeline[i];
+    for (DomainFile& f : e.file) f.file = join_path(folder_of(path), f.file);
     if (!e.file.empty()) continue;
     try {
       if (auto f = file_of_create(dom0::xl::parse(e.xl), folder_of(path))) e.file.push_back(std::move(*f));
@@ -357,7 +358,26 @@ ScenarioConfig load_scenario(const std::string& path, const std::vector<std::str
   return c;
 }
 
-config::Json save_scenario(const ScenarioConfig& scenario) {
+namespace {
+
+std::string path_from(const std::string& folder, const std::string& path) {
+  const std::filesystem::path p(path);
+  if (p.is_absolute() || path.empty()) return path;
+  const auto whole = [](const std::filesystem::path& a) {
+    return std::filesystem::absolute(a).lexically_normal();
+  };
+  return whole(p).lexically_relative(whole(folder + "/.")).string();
+}
+
+}  // namespace
+
+config::Json save_scenario(const ScenarioConfig& original, const std::string& folder) {
+  ScenarioConfig scenario = original;
+  std::vector<std::vector<DomainFile>*> all{&scenario.domains};
+  for (auto& [name, host] : scenario.hosts) all.push_back(&host.domains);
+  for (TimelineEntry& e : scenario.timeline) all.push_back(&e.file);
+  for (std::vector<DomainFile>* files : all)
+    for (DomainFile& f : *files) f.file = path_from(folder, f.file);
   config::Json j = config::save(scenario);
   if (scenario.hosts.empty()) {
     j.erase("hosts");

@@ -131,8 +131,9 @@ void describe(ScenarioConfig& c, config::Visitor& v);
 // more_domains are the first host's. Throws UserError.
 ScenarioConfig load_scenario(const std::string& path, const std::vector<std::string>& overrides,
                              const std::vector<std::string>& more_domains);
-// As load_scenario() reads it.
-config::Json save_scenario(const ScenarioConfig& scenario);
+// As load_scenario() reads it from a file in this folder, which must be there: to it the paths of domain files are
+// relative.
+config::Json save_scenario(const ScenarioConfig& scenario, const std::string& folder);
 
 // What one host sees of a scenario: one without hosts, which a scenario without hosts is itself. Its quantum is at
 // most the latency of the host's links.

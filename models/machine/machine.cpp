@@ -227,6 +227,24 @@ RunEnd Machine::run() {
   return simulate({&self, 1});
 }
 
+bool Machine::stuck() const {
+  if (!toolstack->settled() || xenstore_port->in_use()) return false;
+  bool any = false;
+  for (const auto& [domid, d] : hypervisor->domains) {
+    if (d->kind == xen::DomainKind::kModel || d->shutdown) continue;
+    any = true;
+    if (d->platform) return false;  // its own timers
+    if (d->watchdogs[0].pending() || d->watchdogs[1].pending()) return false;
+    for (const auto& v : d->vcpus) {
+      if (v->pause_flags & (xen::kPauseDown | xen::kPausePaused)) continue;
+      if (v->runstate != trace::Runstate::kBlocked) return false;
+      for (const xen::TimerId* t : {&v->singleshot, &v->periodic, &v->apic_timer, &v->poll})
+        if (t->pending()) return false;
+    }
+  }
+  return any;
+}
+
 std::string Machine::explain() const {
   std::string out;
   const auto state = [](trace::Runstate r) {
@@ -251,7 +269,8 @@ std::string Machine::explain() const {
         out += ", waits for an event";
       if (v->pause_flags & xen::kPausePaused) out += ", paused";
       if (v->pause_flags & xen::kPauseShutdown) out += ", shut down";
-      if (!v->singleshot.pending() && !v->periodic.pending() && !v->apic_timer.pending() && !v->model)
+      if (!v->singleshot.pending() && !v->periodic.pending() && !v->apic_timer.pending() && !v->poll.pending() &&
+          !v->model)
         out += ", no timer set";
       out += "\n";
     }

@@ -54,6 +54,9 @@ class Machine final : public sc_core::sc_module {
   std::uint64_t instructions() const;
   // Who waits for what: a line per pCPU and per vCPU.
   std::string explain() const;
+  // No guest will ever run again by itself: each one that is there waits for an event, without a timer, and dom0
+  // has nothing to do for anybody but its own housekeeping.
+  bool stuck() const;
 
   // dom0's network card interrupts at that time, which has not come yet.
   void network_interrupt(Cycles at);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <utility>
 
 #include "models/machine/machine.h"
 
@@ -31,6 +32,38 @@ bool script_busy(std::span<Machine* const> hosts) {
   return any_script(hosts, [](const dom0::ConsoleScript& s) { return s.busy(); });
 }
 
+// No guest will ever run again, though some are there. Looked at rarely, and believed when no guest has run since
+// the last look: what was on its way, by an event or over a link, has arrived by then.
+class StuckDetector {
+ public:
+  explicit StuckDetector(std::span<Machine* const> hosts) : hosts_(hosts) {}
+  // After each activation; instructions: of all guests.
+  bool stuck(std::uint64_t instructions) {
+    if (++activations_ % kActivations != 0) return false;
+    const bool quiet = std::exchange(instructions_, instructions) == instructions;
+    const bool before = std::exchange(looked_stuck_, looks_stuck());
+    return quiet && before && looked_stuck_;
+  }
+
+ private:
+  static constexpr std::uint64_t kActivations = 1024;
+
+  bool looks_stuck() const {
+    // Somebody at a console who waits for a while, or only so long, will still do something.
+    if (any_script(hosts_, [](const dom0::ConsoleScript& s) {
+          return s.busy() || s.deadline() != dom0::ConsoleScript::kNoDeadline;
+        }))
+      return false;
+    return std::all_of(hosts_.begin(), hosts_.end(),
+                       [](const Machine* m) { return m->stuck() || m->finished(); }) &&
+           std::any_of(hosts_.begin(), hosts_.end(), [](const Machine* m) { return m->stuck(); });
+  }
+
+  std::span<Machine* const> hosts_;
+  std::uint64_t activations_ = 0, instructions_ = 0;
+  bool looked_stuck_ = false;
+};
+
 }  // namespace
 
 bool all_over(std::span<Machine* const> hosts) {
@@ -42,10 +75,13 @@ bool all_over(std::span<Machine* const> hosts) {
 RunEnd simulate(std::span<Machine* const> hosts) {
   const ScenarioConfig& scenario = hosts.front()->scenario;
   RunState run;
-  bool over = false;
+  bool over = false, stuck = false;
+  StuckDetector detector(hosts);
   if (scenario.instructions != 0) run.instruction_limit = scenario.instructions;
   run.finished = [&] {
-    if (over || !(all_over(hosts) || script_failed(hosts))) return false;
+    if (over) return false;
+    stuck = scenario.until == 0 && detector.stuck(run.instructions);
+    if (!(stuck || all_over(hosts) || script_failed(hosts))) return false;
     if (hosts.size() == 1) return true;
     over = true;
     const sc_core::sc_time end = common_end(hosts);
@@ -62,6 +98,8 @@ RunEnd simulate(std::span<Machine* const> hosts) {
   RunEnd why = RunEnd::kStuck;
   if (script_failed(hosts))
     why = RunEnd::kScriptFailed;
+  else if (stuck)
+    why = RunEnd::kStuck;
   else if (all_over(hosts))
     why = RunEnd::kAllDomainsEnded;
   else if (run.instructions >= run.instruction_limit)

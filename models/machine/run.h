@@ -19,7 +19,7 @@ enum class RunEnd : std::uint8_t {
   kTimeLimit,
   kInstructionLimit,
   kScriptFailed,  // what somebody at a console waits for did not come
-  kStuck,         // nothing can ever happen again, but domains are still there: the watchdog's case
+  kStuck,         // nothing can ever happen again, but domains are still there
 };
 
 // Limits are the first host's scenario's, which is to say the scenario's. Rethrows what a model threw. Once per

@@ -164,7 +164,7 @@ class Shell(XensimTest):
     def test_top_is_drawn_over_and_over_on_a_terminal_until_a_key_is_pressed(self):
         redraw = r"\x1b\[H\x1b\[J +NAME  STATE.*?Domain-0.*? web .*?A key ends it"
         shown = self.on_a_terminal(("", "xensim> "), ("run 1ms\r", r"time\r\n.*xensim> "), ("xl top -d 1\r", redraw + ".*" + redraw),
-                                   ("q", r"\] xl\r\n.*xensim> "), ("quit\r", "quit"), domains=[self.timer()])
+                                   ("q", r"\] xl\r\n.*xensim> "), ("quit\r", "quit"), domains=[self.timer(cmdline="period_us=1000 count=600")])
         used = re.findall(r"web .{6} +\d+ +(\d+\.\d)", shown)
         self.assertEqual(used[0], "0.0")
         self.assertGreater(float(used[1]), 0)
@@ -199,6 +199,20 @@ class Shell(XensimTest):
                                    ("xl console echo\r", r"Ctrl-\] leaves.*> "), ("quit\r", r"has ended: poweroff.*the domain is gone\r\nxensim> "),
                                    ("quit\r", "quit"), domains=[self.echo()])
         self.assertEqual(shown.count("echo: ready"), 1 + shown.count("echo| echo: ready"))
+
+    def test_what_only_a_guest_could_end_is_refused_when_there_is_none(self):
+        output = self.shell("run", "until exit", "step 3", "until switch", domains=[self.guest_domain("hello", "hello")])
+        self.assertEqual(output.count("nothing is left to do"), 3)
+
+    def test_a_stretch_for_a_domain_ends_with_it(self):
+        output = self.shell("run 1ms", "run 5ms", "until event hello", domains=[self.guest_domain("hello", "hello")])
+        self.assertNotIn("event of d", output)
+
+    def test_a_console_script_that_fails_halts(self):
+        scenario = self.write("s.json", json.dumps({"machine": MACHINE, "domains": [{"file": self.timer(), "console": [{"expect": "never", "within": "5ms"}]}]}))
+        output = self.shell("run 100ms", "time", scenario=scenario)
+        self.assertRegex(output, r'(?m)^.*s\.json: /domains/0/console/0: expect "never" within 5ms: it did not come')
+        self.assertEqual(output.count("it did not come"), 1)
 
     def test_help_lists_every_command(self):
         output = self.shell("help", domains=[self.timer()])

@@ -1,5 +1,11 @@
 #include "tools/xensim/host_output.h"
 
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+
 #include "sim/stats/write.h"
 #include "sim/trace/perfetto_sink.h"
 #include "sim/trace/text_sink.h"
@@ -13,6 +19,37 @@ std::string folder_of_host(const std::string& out, const std::string& host) {
 }
 std::string in_front(const std::string& host) { return host.empty() ? "" : host + "/"; }
 }  // namespace
+
+namespace {
+
+bool is_result(std::string name) {
+  if (name.ends_with(".part")) name.resize(name.size() - 5);
+  static constexpr std::array<std::string_view, 8> kNames{"stats.json", "host.json",         "config.json",
+                                                          "xl.log",     "trace.xen",         "trace.pftrace",
+                                                          "trace.txt",  "xenstore-input.log"};
+  if (std::find(kNames.begin(), kNames.end(), name) != kNames.end() || name.starts_with("core-")) return true;
+  return name.ends_with(".log") && (name.starts_with("console-") || name.starts_with("script-"));
+}
+
+void remove_results_in(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored))
+    if (entry.is_regular_file(ignored) && is_result(entry.path().filename().string()))
+      std::filesystem::remove(entry.path(), ignored);
+}
+
+}  // namespace
+
+void remove_results(const std::string& out) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(out + "/config.json", ignored)) return;
+  remove_results_in(out);
+  for (const auto& entry : std::filesystem::directory_iterator(out, ignored))
+    if (entry.is_directory(ignored) && std::filesystem::exists(entry.path() / "stats.json", ignored)) {
+      remove_results_in(entry.path());
+      std::filesystem::remove(entry.path(), ignored);  // if nothing else is in it
+    }
+}
 
 HostOutput::HostOutput(const std::string& out, std::string name, std::FILE* terminal)
     : folder(folder_of_host(out, name)),
@@ -57,6 +94,7 @@ dom0::CoreSink HostOutput::open_core(const std::string& name) {
 }
 
 void HostOutput::write() {
+  for (const dom0::VerbRecord* r : machine_->toolstack->under_way()) xl_log_.add(*r);
   stats_ = std::make_unique<AtomicFile>(folder + "/stats.json");
   stats_->write(stats::to_json(machine_->stats.snapshot()));
   stats_->flush();

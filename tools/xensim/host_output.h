@@ -47,4 +47,8 @@ class HostOutput {
   std::map<std::string, std::unique_ptr<AtomicFile>> cores_;  // by domain
 };
 
+// Removes what an earlier run has left in its folder, and in its hosts' folders, so that what is there afterwards
+// is of one run. A folder without a config.json is nobody's, and stays as it is.
+void remove_results(const std::string& out);
+
 }  // namespace xensim::tool

@@ -105,15 +105,6 @@ std::vector<std::string> trace_kinds(const std::string& text) {
 
 volatile std::sig_atomic_t interrupted = 0;
 
-// The run is over, its results are written, but the store can be looked at.
-void linger(machine::XenstorePort& port, std::uint64_t ns) {
-  std::signal(SIGINT, [](int) { interrupted = 1; });
-  std::signal(SIGTERM, [](int) { interrupted = 1; });
-  const auto until = std::chrono::steady_clock::now() + std::chrono::nanoseconds(ns);
-  while (!interrupted && std::chrono::steady_clock::now() < until)
-    port.serve_paused(std::chrono::milliseconds{50});
-}
-
 // What was done at a console, and when.
 std::string script_log(const dom0::ConsoleScript& script) {
   std::string text;
@@ -131,6 +122,97 @@ std::string explain(std::span<machine::Machine* const> hosts) {
   return text;
 }
 
+// Sockets, records and replays of xenstored's clients, who are the first host's. Nothing is written before open().
+class XenstoreClients {
+ public:
+  XenstoreClients(const RunOptions& o, machine::XenstorePort& port) : port_(port) {
+    if (!o.xenstore_linger.empty()) linger_ns_ = parse_duration(o.xenstore_linger, "--xenstore-linger");
+    if (linger_ns_ != 0 && o.xenstore_socket.empty())
+      throw UserError("--xenstore-linger", "there is no socket to keep open", "give --xenstore-socket PATH");
+    if (!o.xenstore_replay.empty())
+      port.replay = machine::read_record(read_file(o.xenstore_replay), o.xenstore_replay);
+    if (!o.xenstore_socket.empty()) socket_ = std::make_unique<XenstoreSocket>(o.xenstore_socket);
+    port.socket = socket_.get();
+  }
+  void open(const std::string& out) {
+    if (!socket_) return;
+    log_ = std::make_unique<AtomicFile>(out + "/xenstore-input.log");
+    log_->write("# What clients of xenstored sent: activation, state, what, connection, bytes\n");
+    port_.record = [this](const std::string& line) { log_->write(line + "\n"); };
+  }
+  void close() {
+    if (!log_) return;
+    log_->flush();
+    log_->commit();
+    port_.record = nullptr;
+  }
+  // The run is over, its results are written, but the store can be looked at.
+  void linger() {
+    if (linger_ns_ == 0) return;
+    std::signal(SIGINT, [](int) { interrupted = 1; });
+    std::signal(SIGTERM, [](int) { interrupted = 1; });
+    const auto until = std::chrono::steady_clock::now() + std::chrono::nanoseconds(linger_ns_);
+    while (!interrupted && std::chrono::steady_clock::now() < until)
+      port_.serve_paused(std::chrono::milliseconds{50});
+  }
+
+ private:
+  machine::XenstorePort& port_;
+  std::uint64_t linger_ns_ = 0;
+  std::unique_ptr<XenstoreSocket> socket_;
+  std::unique_ptr<AtomicFile> log_;
+};
+
+machine::ScenarioConfig scenario_of(const RunOptions& o) {
+  machine::ScenarioConfig scenario = machine::load_scenario(o.scenario, o.sets, o.domains);
+  set_timing(scenario, o.timing);
+  if (!o.until.empty()) scenario.until = parse_duration(o.until, "--until");
+  if (!o.instructions.empty()) scenario.instructions = parse_unsigned(o.instructions, "--instructions");
+  if (!o.trace.empty()) scenario.trace = trace_kinds(o.trace);
+  return scenario;
+}
+
+using Outputs = std::vector<std::unique_ptr<HostOutput>>;
+
+// All files are on disk before the first gets its final name.
+void write_results(const machine::Simulation& simulation, const machine::ScenarioConfig& scenario,
+                   const Outputs& outputs, const std::string& out, double host_seconds) {
+  AtomicFile config_file(out + "/config.json"), host_file(out + "/host.json");
+  for (const auto& h : outputs) h->write();
+  config_file.write(machine::save_scenario(scenario, out).dump(2) + "\n");
+  host_file.write(host_json(simulation.hosts(), host_seconds));
+  for (AtomicFile* f : {&config_file, &host_file}) f->flush();
+  for (const auto& h : outputs) h->commit();
+  for (AtomicFile* f : {&config_file, &host_file}) f->commit();
+  for (const auto& [name, script] : *simulation.scripts)
+    write_file(out + "/script-" + name + ".log", script_log(script));
+}
+
+// What went wrong, to standard error, and the exit status.
+int status_of(const machine::Simulation& simulation, machine::RunEnd end) {
+  bool failed = false;
+  for (const auto& [name, script] : *simulation.scripts) {
+    if (script.state() != dom0::ConsoleScript::State::kFailed) continue;
+    std::fprintf(stderr, "xensim: %s\n", script.failure().c_str());
+    failed = true;
+  }
+  for (const machine::Machine* m : simulation.hosts()) {
+    for (const dom0::VerbRecord& r : m->toolstack->not_created()) {
+      std::fprintf(stderr,
+                   "xensim: %sxl %s ended with status %d, and there is no such domain (xl.log has its messages)\n",
+                   m->host.empty() ? "" : ("host " + m->host + ": ").c_str(), r.command.c_str(), r.output.status);
+      failed = true;
+    }
+    for (const dom0::DomainOutcome& d : m->toolstack->outcomes()) failed |= d.crashed;
+  }
+  if (end == machine::RunEnd::kStuck) {
+    std::fprintf(stderr, "xensim: nothing can happen any more, but not every domain has ended:\n%s",
+                 explain(simulation.hosts()).c_str());
+    failed = true;
+  }
+  return failed ? kGuestFailed : kOk;
+}
+
 }  // namespace
 
 int run_command(std::span<const std::string> arguments) {
@@ -138,17 +220,12 @@ int run_command(std::span<const std::string> arguments) {
   const RunOptions o = parse(arguments, help);
   if (help) return kOk;
 
-  machine::ScenarioConfig scenario = machine::load_scenario(o.scenario, o.sets, o.domains);
-  set_timing(scenario, o.timing);
-  if (!o.until.empty()) scenario.until = parse_duration(o.until, "--until");
-  if (!o.instructions.empty()) scenario.instructions = parse_unsigned(o.instructions, "--instructions");
-  if (!o.trace.empty()) scenario.trace = trace_kinds(o.trace);
-  const std::string out = o.out.empty() ? "xensim-out" : o.out;
-
   // Everything that can be wrong is found before anything is written.
+  const machine::ScenarioConfig scenario = scenario_of(o);
+  const std::string out = o.out.empty() ? "xensim-out" : o.out;
   machine::CheckedScenario checked = machine::check_scenario(scenario, o.scenario);
   warn_of(checked);
-  std::vector<std::unique_ptr<HostOutput>> outputs;
+  Outputs outputs;
   machine::Simulation simulation(std::move(checked), [&](const machine::CheckedHost& h) {
     outputs.push_back(std::make_unique<HostOutput>(out, h.name, o.quiet ? nullptr : stdout));
     return machine::Simulation::Surroundings{outputs.back()->make_tracer(h.scenario),
@@ -158,26 +235,12 @@ int run_command(std::span<const std::string> arguments) {
   if (scenario.until == 0 &&
       std::all_of(hosts.begin(), hosts.end(), [](const machine::Machine* m) { return m->toolstack->idle(); }))
     throw UserError(o.scenario, "there is no domain to run", "give domain files after it, or a limit by --until");
-  const std::uint64_t linger_ns =
-      o.xenstore_linger.empty() ? 0 : parse_duration(o.xenstore_linger, "--xenstore-linger");
-  if (linger_ns != 0 && o.xenstore_socket.empty())
-    throw UserError("--xenstore-linger", "there is no socket to keep open", "give --xenstore-socket PATH");
-  // Clients of the host's are the first host's.
-  machine::XenstorePort& port = *hosts.front()->xenstore_port;
-  if (!o.xenstore_replay.empty())
-    port.replay = machine::read_record(read_file(o.xenstore_replay), o.xenstore_replay);
-  std::unique_ptr<XenstoreSocket> socket;
-  if (!o.xenstore_socket.empty()) socket = std::make_unique<XenstoreSocket>(o.xenstore_socket);
-  port.socket = socket.get();
+  XenstoreClients clients(o, *hosts.front()->xenstore_port);
   make_folder(out);
+  remove_results(out);
   for (const auto& h : outputs)
     if (h->folder != out) make_folder(h->folder);
-  std::unique_ptr<AtomicFile> input_log;
-  if (socket) {
-    input_log = std::make_unique<AtomicFile>(out + "/xenstore-input.log");
-    input_log->write("# What clients of xenstored sent: activation, state, what, connection, bytes\n");
-    port.record = [&](const std::string& line) { input_log->write(line + "\n"); };
-  }
+  clients.open(out);
   Heartbeat heartbeat(hosts, isatty(STDERR_FILENO) && !o.quiet);
   for (std::size_t i = 0; i < hosts.size(); ++i) {
     outputs[i]->attach(*hosts[i]);
@@ -190,40 +253,12 @@ int run_command(std::span<const std::string> arguments) {
   const machine::RunEnd end = simulation.run();
   const std::chrono::duration<double> host = std::chrono::steady_clock::now() - start;
   heartbeat.clear();
-
-  // All files are on disk before the first gets its final name.
-  AtomicFile config_file(out + "/config.json"), host_file(out + "/host.json");
-  for (const auto& h : outputs) h->write();
-  config_file.write(machine::save_scenario(scenario).dump(2) + "\n");
-  host_file.write(host_json(hosts, host.count()));
-  for (AtomicFile* f : {&config_file, &host_file}) f->flush();
-  for (const auto& h : outputs) h->commit();
-  for (AtomicFile* f : {&config_file, &host_file}) f->commit();
-  for (const auto& [name, script] : *simulation.scripts)
-    write_file(out + "/script-" + name + ".log", script_log(script));
+  write_results(simulation, scenario, outputs, out, host.count());
   if (!o.quiet) print_report(hosts, end, out, host.count());
-  if (input_log) {
-    input_log->flush();
-    input_log->commit();
-    port.record = nullptr;
-  }
+  clients.close();
   std::fflush(stdout);
-  if (linger_ns != 0) linger(port, linger_ns);
-
-  bool failed = false;
-  for (const auto& [name, script] : *simulation.scripts) {
-    if (script.state() != dom0::ConsoleScript::State::kFailed) continue;
-    std::fprintf(stderr, "xensim: %s\n", script.failure().c_str());
-    failed = true;
-  }
-  if (end == machine::RunEnd::kStuck) {
-    std::fprintf(stderr, "xensim: nothing can happen any more, but not every domain has ended:\n%s",
-                 explain(hosts).c_str());
-    return kGuestFailed;
-  }
-  for (const machine::Machine* m : hosts)
-    for (const dom0::DomainOutcome& d : m->toolstack->outcomes()) failed |= d.crashed;
-  return failed ? kGuestFailed : kOk;
+  clients.linger();
+  return status_of(simulation, end);
 }
 
 }  // namespace xensim::tool

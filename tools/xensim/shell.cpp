@@ -10,6 +10,7 @@
 #include <iostream>
 #include <map>
 #include <memory>
+#include <set>
 
 #include "models/dom0/xl/command_line.h"
 #include "models/machine/simulation.h"
@@ -182,9 +183,15 @@ class Shell {
     need_running();
     if (words.size() > 1)
       watch().time = hv_->from_now(hv_->cycles(parse_duration(words[1], words[0])));
-    else if (all_finished() && machine_->scenario.until == 0)
-      throw UserError("", "nothing is left to do", "run for a while (\"run 10ms\"), or have xl do something");
+    else if (machine_->scenario.until == 0)
+      need_something_to_come();
     return Then::kGo;
+  }
+
+  // Before a stretch that only something that happens can end.
+  void need_something_to_come() const {
+    if (all_finished())
+      throw UserError("", "nothing is left to do", "run for a while (\"run 10ms\"), or have xl do something");
   }
 
   Then until(const Words& words) {
@@ -192,6 +199,7 @@ class Shell {
     if (words.size() < 2) throw UserError("", "until what?", "until TIME, exit, switch or event");
     std::optional<domid_t> domid;
     if (words.size() > 2) domid = domain(words[2]).domid;
+    if (words[1] == "exit" || words[1] == "switch" || words[1] == "event") need_something_to_come();
     if (words[1] == "exit") {
       watch().vm_exit = true;
     } else if (words[1] == "switch") {
@@ -211,6 +219,7 @@ class Shell {
     need_running();
     const std::uint64_t n = words.size() > 1 ? parse_unsigned(words[1], words[0]) : 1;
     if (n == 0) throw UserError("", "0 instructions", "1 or more");
+    need_something_to_come();
     watch().instructions = machine_->instructions() + n;
     // The pCPU that is in the middle of its quantum has its limit already.
     cpu::Core& core = hv_->here().pcpu->core;
@@ -276,6 +285,12 @@ class Shell {
       waits_for_ = 0;
       watches_.at(m.host).now = "interrupted";
     }
+    if (const auto domid = watch().domid; domid && !hv_->find_domain(*domid)) watch().now = "the domain has ended";
+    for (const auto& [name, script] : *simulation_.scripts)
+      if (script.state() == dom0::ConsoleScript::State::kFailed && failed_scripts_.insert(name).second) {
+        std::printf("%s\n", script.failure().c_str());
+        watches_.at(m.host).now = "the script of a console failed";
+      }
     if (const auto why = attached_.serve(m)) {
       std::printf("\n");
       watches_.at(m.host).now = *why;
@@ -398,6 +413,7 @@ class Shell {
   std::uint64_t waits_for_ = 0;  // a run of xl, and whose
   const machine::Machine* waits_on_ = nullptr;
   bool over_ = false, told_ = false;
+  std::set<std::string> failed_scripts_;  // that were told of
 };
 
 struct ShellOptions {

@@ -13,11 +13,12 @@ std::string stamp(Nanoseconds ns) {
 std::string to_text(const dom0::VerbRecord& r) {
   std::string text = stamp(r.began) + "xl " + r.command + "\n" + r.output.text();
   if (!text.ends_with('\n')) text += '\n';
+  if (r.ended == 0) return text + "(not ended when the run did)\n";
   return text + stamp(r.ended) + "exit " + std::to_string(r.output.status) + "\n";
 }
 
 void XlLog::add(const dom0::VerbRecord& r) {
-  if (!r.asked && r.output.status == 0) return;  // a domain of the scenario, as usual
+  if (!r.asked && r.ended != 0 && r.output.status == 0) return;  // a domain of the scenario, as usual
   const std::string text = to_text(r);
   if (!file_) file_ = std::make_unique<AtomicFile>(folder_ + "/xl.log");
   file_->write(text);

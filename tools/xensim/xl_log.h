@@ -1,5 +1,5 @@
 // xl.log: every run of xl that was asked for, with its command, the simulated times of its beginning and end, its
-// exit status, and what it printed; on the terminal too.
+// exit status, and what it printed; and those for the scenario's domains that went wrong. On the terminal too.
 #pragma once
 
 #include <cstdio>
@@ -17,6 +17,7 @@ class XlLog {
   XlLog(std::string folder, std::FILE* terminal, std::string front = "")
       : folder_(std::move(folder)), terminal_(terminal), front_(std::move(front) + "xl| ") {}
 
+  // One that is over; at the end of the run, one that is not.
   void add(const dom0::VerbRecord& record);
   // The file gets its final name. There is none if no xl ran.
   void commit();
