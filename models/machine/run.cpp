@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <exception>
-#include <utility>
 
 #include "models/machine/machine.h"
+#include "models/machine/stuck_detector.h"
 
 namespace xensim::machine {
 
@@ -31,38 +31,6 @@ bool script_failed(std::span<Machine* const> hosts) {
 bool script_busy(std::span<Machine* const> hosts) {
   return any_script(hosts, [](const dom0::ConsoleScript& s) { return s.busy(); });
 }
-
-// No guest will ever run again, though some are there. Looked at rarely, and believed when no guest has run since
-// the last look: what was on its way, by an event or over a link, has arrived by then.
-class StuckDetector {
- public:
-  explicit StuckDetector(std::span<Machine* const> hosts) : hosts_(hosts) {}
-  // After each activation; instructions: of all guests.
-  bool stuck(std::uint64_t instructions) {
-    if (++activations_ % kActivations != 0) return false;
-    const bool quiet = std::exchange(instructions_, instructions) == instructions;
-    const bool before = std::exchange(looked_stuck_, looks_stuck());
-    return quiet && before && looked_stuck_;
-  }
-
- private:
-  static constexpr std::uint64_t kActivations = 1024;
-
-  bool looks_stuck() const {
-    // Somebody at a console who waits for a while, or only so long, will still do something.
-    if (any_script(hosts_, [](const dom0::ConsoleScript& s) {
-          return s.busy() || s.deadline() != dom0::ConsoleScript::kNoDeadline;
-        }))
-      return false;
-    return std::all_of(hosts_.begin(), hosts_.end(),
-                       [](const Machine* m) { return m->stuck() || m->finished(); }) &&
-           std::any_of(hosts_.begin(), hosts_.end(), [](const Machine* m) { return m->stuck(); });
-  }
-
-  std::span<Machine* const> hosts_;
-  std::uint64_t activations_ = 0, instructions_ = 0;
-  bool looked_stuck_ = false;
-};
 
 }  // namespace
 

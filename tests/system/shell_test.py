@@ -7,7 +7,7 @@ import select
 import subprocess
 import unittest
 
-from kernel import SPIN
+from kernel import HALT_FOR_EVER, SPIN
 from runner import MACHINE, SOURCE, XENSIM, XensimTest
 
 GOLDEN = os.path.join(SOURCE, "tests", "system", "golden")
@@ -203,6 +203,10 @@ class Shell(XensimTest):
     def test_what_only_a_guest_could_end_is_refused_when_there_is_none(self):
         output = self.shell("run", "until exit", "step 3", "until switch", domains=[self.guest_domain("hello", "hello")])
         self.assertEqual(output.count("nothing is left to do"), 3)
+
+    def test_a_run_that_nothing_can_go_on_with_halts(self):
+        output = self.shell("run", "time", domains=[self.domain("idle", code=HALT_FOR_EVER)])
+        self.assertRegex(output, r"(?m)^\[\d+\.\d+ ms\] nothing can happen any more")
 
     def test_a_stretch_for_a_domain_ends_with_it(self):
         output = self.shell("run 1ms", "run 5ms", "until event hello", domains=[self.guest_domain("hello", "hello")])

@@ -19,6 +19,7 @@ class AttachedConsole {
   // Both outlive it. The domain is there.
   void begin(machine::Machine& machine, HostOutput& output, domid_t domid);
   void end();
+  bool on() const { return machine_ != nullptr; }
 
   // After an activation of a pCPU: hands on what was pressed. If simulated time has gone further than the host's
   // since begin(), waits that long for a key: who types finds a machine that is no faster than the clock on the

@@ -14,6 +14,7 @@
 
 #include "models/dom0/xl/command_line.h"
 #include "models/machine/simulation.h"
+#include "models/machine/stuck_detector.h"
 #include "sim/base/error.h"
 #include "sim/base/file.h"
 #include "sim/base/suggest.h"
@@ -45,7 +46,10 @@ class Shell {
  public:
   // outputs: of the simulation's hosts, in their order. All outlive the shell.
   Shell(machine::Simulation& simulation, std::span<const std::unique_ptr<HostOutput>> outputs)
-      : simulation_(simulation), machine_(simulation.hosts().front()), hv_(machine_->hypervisor.get()) {
+      : simulation_(simulation),
+        machine_(simulation.hosts().front()),
+        hv_(machine_->hypervisor.get()),
+        detector_(simulation.hosts()) {
     for (std::size_t i = 0; i < outputs.size(); ++i) outputs_[simulation.hosts()[i]] = outputs[i].get();
   }
 
@@ -295,9 +299,16 @@ class Shell {
       std::printf("\n");
       watches_.at(m.host).now = *why;
     }
+    if (detector_.stuck(instructions()) && watch().time == kNever && !attached_.on())
+      watches_.at(m.host).now = "nothing can happen any more: \"time\" says who waits for what";
     const bool finished = simulation_.over();
     if (finished && !told_ && watch().time == kNever) watches_.at(m.host).now = "every domain has ended";
     told_ = finished;
+  }
+  std::uint64_t instructions() const {
+    std::uint64_t n = 0;
+    for (const machine::Machine* m : simulation_.hosts()) n += m->instructions();
+    return n;
   }
   bool all_finished() const {
     const auto hosts = simulation_.hosts();
@@ -412,6 +423,7 @@ class Shell {
   std::string line_;
   std::uint64_t waits_for_ = 0;  // a run of xl, and whose
   const machine::Machine* waits_on_ = nullptr;
+  machine::StuckDetector detector_;
   bool over_ = false, told_ = false;
   std::set<std::string> failed_scripts_;  // that were told of
 };
