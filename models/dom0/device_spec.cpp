@@ -1,6 +1,8 @@
 #include "models/dom0/device_spec.h"
 
+#include <algorithm>
 #include <cstdlib>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -134,6 +136,52 @@ VifSpec read_vif(const std::string& text) {
   }
   for (char& c : v.mac) c = c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c;
   return v;
+}
+
+std::string wrong_with_disk(const std::string& text) {
+  static constexpr std::string_view kKeys[] = {"target",    "format",        "vdev",     "access",
+                                               "backend",   "backendtype",   "script",   "devtype",
+                                               "removable", "specification", "transport"};
+  const auto unknown = [&](const std::string& what, const std::string& part) {
+    return what + ": near `" + part + "' in `" + text + "'";
+  };
+  const auto good_access = [](const std::string& v) { return v == "rw" || v == "w" || v == "r" || v == "ro"; };
+  // Without a key: target, format, vdev, access, in this order.
+  unsigned position = 0;
+  for (const std::string& part : parts_of(text)) {
+    const std::size_t equals = part.find('=');
+    if (equals == std::string::npos) {
+      static constexpr std::string_view kWords[] = {"cdrom", "discard", "no-discard", "direct-io-safe",
+                                                    "removable"};
+      constexpr unsigned kAccess = 3;
+      if (std::find(std::begin(kWords), std::end(kWords), part) != std::end(kWords)) continue;
+      if (position++ == kAccess && !good_access(part)) return unknown("unknown value for access", part);
+      continue;
+    }
+    const std::string key = trimmed(part.substr(0, equals));
+    if (key == "access" && !good_access(trimmed(part.substr(equals + 1))))
+      return unknown("unknown value for access", part);
+    if (key == "target") break;  // goes to the end, as it is
+    if (std::find(std::begin(kKeys), std::end(kKeys), key) == std::end(kKeys) && !key.starts_with("colo"))
+      return unknown("unknown parameter", part);
+  }
+  const DiskSpec d = read_disk(text);
+  if (d.vdev.empty()) return "no vdev specified in `" + text + "'";
+  return "";
+}
+
+std::string unknown_in_vif(const std::string& text) {
+  static constexpr std::string_view kKeys[] = {"type",    "mac",  "model",      "bridge",  "netdev",
+                                               "script",  "ip",   "gatewaydev", "vifname", "accel",
+                                               "backend", "rate", "devid",      "mtu",     "trusted"};
+  for (const std::string& part : parts_of(text)) {
+    const std::size_t equals = part.find('=');
+    const std::string key = equals == std::string::npos ? "" : part.substr(0, equals);
+    if (!part.empty() && !key.starts_with("colo") &&
+        std::find(std::begin(kKeys), std::end(kKeys), key) == std::end(kKeys))
+      return part;
+  }
+  return "";
 }
 
 }  // namespace xensim::dom0

@@ -13,10 +13,14 @@ struct DiskSpec {
   unsigned number = 0;
 };
 DiskSpec read_disk(const std::string& text);
+// What xl refuses such an entry for; "": nothing.
+std::string wrong_with_disk(const std::string& text);
 
 struct VifSpec {
   std::string mac, bridge = "xenbr0", script = "vif-bridge", backend, vifname, ip, rate;
 };
 VifSpec read_vif(const std::string& text);
+// The first part that xl does not know, which it says and passes over; "": none.
+std::string unknown_in_vif(const std::string& text);
 
 }  // namespace xensim::dom0

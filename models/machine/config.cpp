@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <set>
 
+#include "models/dom0/device_spec.h"
 #include "models/dom0/xl/command_line.h"
 #include "sim/base/error.h"
 #include "sim/base/file.h"
@@ -79,6 +80,7 @@ std::span<const std::string_view> names_of(DomainRole) {
 void describe(DomainFile& c, config::Visitor& v) {
   v(c.file, {"file", "", "path of a domain file in xl.cfg syntax", "design"});
   v(c.text, {"text", "", "its content, if not to be read from the path", "design"});
+  v(c.settings, {"settings", "", "what is set beside the file, in its syntax", "design"});
   v(c.role,
     {"role", "", "guest, or control: a second control domain, which may make domctls on all others", "design"});
   v(c.device_model_of,
@@ -167,18 +169,29 @@ std::string near_one_of(const std::string& name, const config::Json& objects) {
   return mend_of_name(name, names);
 }
 
+std::string mend_of_key(const std::string& key, const std::vector<std::string_view>& keys) {
+  if (const std::string near(nearest(key, keys)); !near.empty()) return "did you mean \"" + near + "\"?";
+  std::string list;
+  for (const std::string_view k : keys) list += (list.empty() ? "" : ", ") + std::string(k);
+  return "valid: " + list;
+}
+
 // Overrides, the machine's and the scenario's. One with a key of the machine alone is for every machine that there
 // is; a host or link that is not there is none to set.
 void set_overrides(config::Document& d, const std::vector<std::string>& overrides,
                    const std::set<std::string>& scenario_keys, const std::set<std::string>& machine_keys) {
+  std::vector<std::string_view> keys(scenario_keys.begin(), scenario_keys.end());
+  keys.insert(keys.end(), machine_keys.begin(), machine_keys.end());
   const bool hosts = d.json.is_object() && d.json.contains("hosts") && d.json["hosts"].is_object();
   for (const std::string& o : overrides) {
     const std::string token = token_of(o, 0), name = token_of(o, 1);
+    if (!token.empty() && std::find(keys.begin(), keys.end(), token) == keys.end())
+      throw UserError("--set " + o, "unknown key \"" + token + "\"", mend_of_key(token, keys));
     if (machine_keys.contains(token) && !scenario_keys.contains(token)) {
-      if (!hosts) d.set("/machine" + o);
+      if (!hosts) d.set("/machine" + o, o);
       if (hosts)
         for (const auto& [host, value] : d.json["hosts"].items())
-          d.set("/hosts/" + config::pointer_token(host) + "/machine" + o);
+          d.set("/hosts/" + config::pointer_token(host) + "/machine" + o, o);
       continue;
     }
     for (const char* group : {"hosts", "links"})
@@ -212,13 +225,17 @@ void resolve_domains(config::Document& d, const std::string& pointer, const std:
   }
 }
 
-// Includes the hosts' machine files; before --set, which may reach into them.
-void include_hosts(config::Document& d, const std::string& folder) {
+void refuse_what_stands_beside_hosts(const config::Document& d) {
   if (!d.json.is_object() || !d.json.contains("hosts")) return;
   for (const char* other : {"machine", "domains"})
     if (d.json.contains(other))
       throw UserError(d.place("/" + std::string(other)), "stands beside \"hosts\"",
                       "move it into one of the hosts: /hosts/NAME/" + std::string(other));
+}
+
+// Includes the hosts' machine files; before --set, which may reach into them.
+void include_hosts(config::Document& d, const std::string& folder) {
+  if (!d.json.is_object() || !d.json.contains("hosts")) return;
   if (!d.json["hosts"].is_object()) return;  // load() says so
   for (auto& [name, host] : d.json["hosts"].items()) {
     const std::string pointer = "/hosts/" + config::pointer_token(name);
@@ -320,13 +337,16 @@ ScenarioConfig load_scenario(const std::string& path, const std::vector<std::str
     for (const auto& [key, value] : scenario.items()) d.json.erase(key);
     scenario["machine"] = d.json;
     d.json = scenario;
+    d.origins["/machine"] = path;
   }
+  refuse_what_stands_beside_hosts(d);
   d.include("machine");
   include_hosts(d, folder_of(path));
   set_overrides(d, overrides, scenario_keys, machine_keys);
   resolve_domains(d, "", folder_of(path));
   ScenarioConfig c;
   config::load(c, d);
+  c.source = {{}, d.file, d.origins};
   check_hosts(c, d);
   check_consoles(c.domains, d, "/domains");
   for (auto& [name, host] : c.hosts)
@@ -351,6 +371,8 @@ ScenarioConfig load_scenario(const std::string& path, const std::vector<std::str
       throw UserError(d.place("/timeline/" + std::to_string(i) + "/xl"), error.what());
     }
   }
+  if (c.trace.size() > 1 && std::find(c.trace.begin(), c.trace.end(), "none") != c.trace.end())
+    throw UserError(d.place("/trace"), "\"none\" stands beside other kinds", "leave one or the other out");
   for (const std::string& t : c.trace)
     if (t != "xentrace" && t != "perfetto" && t != "text" && t != "none")
       throw UserError(d.place("/trace"), "\"" + t + "\" is no kind of trace",
@@ -468,23 +490,25 @@ xen::grant::Limits grant_limits(const config::DomainConfig& d, const xen::grant:
 
 }  // namespace
 
-dom0::DomainSpec check_domain(const ScenarioConfig& scenario, const DomainFile& f, const std::string& pointer) {
-  const MachineConfig& m = scenario.machine;
-  dom0::DomainSpec spec;
-  spec.config = config::read_domain_config(config::parse_xl_cfg(f.text, f.file));
+namespace {
+
+// As xl reads them: a disk that it cannot is refused, of a network card what it does not know is passed over.
+void check_devices(config::DomainConfig& d, const std::string& place) {
+  for (const std::string& disk : d.disk)
+    if (const std::string wrong = dom0::wrong_with_disk(disk); !wrong.empty())
+      throw UserError(place, "disk: " + wrong,
+                      "write target,format,vdev,access like \"/dev/vg/root,raw,xvda,rw\"");
+  for (const std::string& vif : d.vif)
+    if (const std::string unknown = dom0::unknown_in_vif(vif); !unknown.empty())
+      d.warnings.push_back(place + ": vif: unrecognized argument `" + unknown + "'");
+}
+
+// Reads its images and lays the domain out.
+void plan_domain(dom0::DomainSpec& spec, const std::string& place) {
   const config::DomainConfig& d = spec.config;
   const bool hvm = d.type == config::DomainType::kHvm;
-  if (!hvm && d.type != config::DomainType::kPvh)
-    throw UserError(f.file, "type = \"" + std::string(config::name_of(d.type)) + "\" is not supported yet",
-                    "use type = \"pvh\" or \"hvm\"");
-  if (d.name.empty() || d.name.find('/') != std::string::npos)
-    throw UserError(f.file, "name = \"" + d.name + "\" cannot name a domain",
-                    "use letters, digits, \"-\", \"_\" and \".\"");
-  if (d.memory_mib < 1) throw UserError(f.file, "memory is missing or 0", "give memory in MiB");
-  if (d.maxvcpus > 128)
-    throw UserError(f.file, "maxvcpus = " + std::to_string(d.maxvcpus) + " is above 128", "lower it");
   xen::BuildRequest request;
-  request.place = f.file;
+  request.place = place;
   if (hvm) {
     request.kernel_name = d.firmware_override;
     request.kernel = load_image(d.firmware_override);
@@ -501,6 +525,42 @@ dom0::DomainSpec check_domain(const ScenarioConfig& scenario, const DomainFile& 
   request.vcpus = d.vcpus;
   request.max_vcpus = d.maxvcpus;
   spec.plan = hvm ? xen::plan_hvm(request) : xen::plan_pvh(request);
+}
+
+// What an image is refused for, with the domain file that names it.
+UserError with_domain_file(const UserError& e, const std::string& file) {
+  return std::string(e.what()).starts_with(file + ":") ? e : UserError(file, e.what());
+}
+
+std::vector<std::vector<unsigned>> affinity(const std::vector<std::string>& lists, const std::string& place,
+                                            unsigned vcpus, unsigned pcpus) {
+  std::vector<std::vector<unsigned>> out;
+  for (unsigned i = 0; i < vcpus && !lists.empty(); ++i)
+    out.push_back(config::expand_cpus(lists[std::min<std::size_t>(i, lists.size() - 1)], pcpus, place));
+  return out;
+}
+
+}  // namespace
+
+dom0::DomainSpec check_domain(const ScenarioConfig& scenario, const DomainFile& f, const std::string& pointer) {
+  const MachineConfig& m = scenario.machine;
+  dom0::DomainSpec spec;
+  spec.config = config::read_domain_config(config::parse_xl_cfg(f.text, f.file, f.settings));
+  const config::DomainConfig& d = spec.config;
+  const bool hvm = d.type == config::DomainType::kHvm;
+  if (!hvm && d.type != config::DomainType::kPvh)
+    throw UserError(f.file, "type = \"" + std::string(config::name_of(d.type)) + "\" is not supported yet",
+                    "use type = \"pvh\" or \"hvm\"");
+  if (d.name.empty() || d.name.find('/') != std::string::npos)
+    throw UserError(f.file, "name = \"" + d.name + "\" cannot name a domain",
+                    "use letters, digits, \"-\", \"_\" and \".\"");
+  if (d.memory_mib < 1) throw UserError(f.file, "memory is missing or 0", "give memory in MiB");
+  check_devices(spec.config, f.file);
+  try {
+    plan_domain(spec, f.file);
+  } catch (const UserError& e) {
+    throw with_domain_file(e, f.file);
+  }
   spec.name = d.name;
   spec.control = f.role == DomainRole::kControl;
   spec.device_model_of = f.device_model_of;
@@ -516,14 +576,8 @@ dom0::DomainSpec check_domain(const ScenarioConfig& scenario, const DomainFile& 
   if (hvm) spec.parameters.emulation_flags = XEN_X86_EMU_ALL & ~XEN_X86_EMU_VPCI;
   spec.parameters.nested_virt = d.nested_hvm;
   spec.parameters.grants = grant_limits(d, m.xen.grants, pointer);
-  for (unsigned i = 0; i < d.maxvcpus; ++i) {
-    if (!d.cpus.empty())
-      spec.parameters.hard_affinity.push_back(
-          config::expand_cpus(d.cpus[std::min<std::size_t>(i, d.cpus.size() - 1)], m.cpu.count, f.file));
-    if (!d.cpus_soft.empty())
-      spec.parameters.soft_affinity.push_back(
-          config::expand_cpus(d.cpus_soft[std::min<std::size_t>(i, d.cpus_soft.size() - 1)], m.cpu.count, f.file));
-  }
+  spec.parameters.hard_affinity = affinity(d.cpus, d.cpus_place, d.maxvcpus, m.cpu.count);
+  spec.parameters.soft_affinity = affinity(d.cpus_soft, d.cpus_soft_place, d.maxvcpus, m.cpu.count);
   return spec;
 }
 

@@ -88,6 +88,7 @@ struct DomainFile {
   std::string device_model_of = {};
   std::vector<dom0::ConsoleStep> console = {};
   std::string console_place = {};  // of its steps, for messages: what a step's number is added to
+  std::string settings = {};       // what the command line of a `create` adds to the text
 };
 void describe(DomainFile& c, config::Visitor& v);
 
@@ -123,6 +124,7 @@ struct ScenarioConfig {
   std::uint64_t until = 0;         // ns; 0: until every domain has ended
   std::uint64_t instructions = 0;  // 0: no limit
   std::vector<std::string> trace;
+  config::Document source;  // without its JSON: where values came from, for messages
 };
 void describe(ScenarioConfig& c, config::Visitor& v);
 

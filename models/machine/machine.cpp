@@ -34,7 +34,7 @@ cpu::CpuidPolicy cpuid_policy(const MachineConfig& m) {
   };
   policy.set_caches(cpuid_caches);
   for (const auto& [name, leaf] : m.cpu.cpuid) {
-    const std::string place = "/machine/cpu/cpuid/" + name;
+    const std::string place = "/cpu/cpuid/" + name;
     const auto dot = name.find('.');
     const auto number = [&](const std::string& text) {
       const std::uint64_t n = parse_unsigned(text, place);

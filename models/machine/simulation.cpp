@@ -1,6 +1,22 @@
 #include "models/machine/simulation.h"
 
+#include "sim/base/error.h"
+
 namespace xensim::machine {
+
+namespace {
+
+// A model that refuses its parameters knows their place in the machine ("/xen/sched: …"), not where that came
+// from.
+UserError with_source(const UserError& e, const CheckedHost& h) {
+  const std::string text = e.what();
+  const std::size_t colon = text.find(": ");
+  if (!text.starts_with('/') || colon == std::string::npos) return e;
+  return UserError(h.scenario.source.place(h.pointer + "/machine" + text.substr(0, colon)),
+                   text.substr(colon + 2));
+}
+
+}  // namespace
 
 Simulation::Simulation(CheckedScenario scenario,
                        const std::function<Surroundings(const CheckedHost&)>& surroundings) {
@@ -10,9 +26,13 @@ Simulation::Simulation(CheckedScenario scenario,
   for (CheckedHost& h : scenario.hosts) {
     Surroundings s = surroundings(h);
     const std::string module = h.name.empty() ? "machine" : "host" + std::to_string(machines_.size());
-    machines_.push_back(std::make_unique<Machine>(module.c_str(), h.scenario, std::move(h.domains),
-                                                  std::move(h.timeline), std::move(s.tracer),
-                                                  std::move(s.console)));
+    try {
+      machines_.push_back(std::make_unique<Machine>(module.c_str(), h.scenario, std::move(h.domains),
+                                                    std::move(h.timeline), std::move(s.tracer),
+                                                    std::move(s.console)));
+    } catch (const UserError& e) {
+      throw with_source(e, h);
+    }
     machines_.back()->host = machines_.back()->toolstack->host_name = h.name;
     machines_.back()->toolstack->scripts = scripts;
     hosts_.push_back(machines_.back().get());

@@ -130,18 +130,18 @@ void refuse_bad_syntax(const Invocation& verb, const std::string& place) {
 
 std::optional<DomainFile> file_of_create(const Invocation& verb, const std::string& folder) {
   if (!verb.verb || verb.verb->name != "create") return std::nullopt;
-  std::string file, settings;
+  DomainFile out;
+  std::string file;
   if (const std::string* f = verb.value('f')) file = *f;
   for (const std::string& a : verb.arguments) {
     if (a.find('=') != std::string::npos)
-      settings += "\n" + a;
+      out.settings += a + "\n";
     else if (file.empty())
       file = a;
   }
   if (file.empty()) return std::nullopt;
-  DomainFile out;
   out.file = join_path(folder, file);
-  out.text = (file == "/dev/null" ? "" : read_file(out.file, 1 << 20)) + settings + (settings.empty() ? "" : "\n");
+  if (file != "/dev/null") out.text = read_file(out.file, 1 << 20);
   return out;
 }
 

@@ -15,10 +15,10 @@ std::uint64_t sets_of(const CacheConfig& c, std::string_view place) {
   if (c.ways == 0) throw UserError(where + "/ways", "a cache needs at least one way");
   const std::uint64_t row = std::uint64_t{c.ways} * kLineBytes;
   if (c.size % row != 0 || !is_power_of_two(c.size / row) || c.size / row > (1u << 24))
-    throw UserError(where + "/size",
+    throw UserError(where,
                     std::to_string(c.size) + " bytes in " + std::to_string(c.ways) +
                         " ways do not make a power-of-two number of sets",
-                    "use a multiple of " + std::to_string(row) + " bytes that is a power of two times it");
+                    "use a size of " + std::to_string(row) + " bytes times a power of two, or other ways");
   return c.size / row;
 }
 

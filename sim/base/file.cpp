@@ -52,6 +52,7 @@ std::string read_file(const std::string& path, std::uint64_t limit) {
   struct stat st;
   if (::stat(path.c_str(), &st) != 0) throw file_error(path, "reading", errno);
   if (S_ISDIR(st.st_mode)) throw file_error(path, "reading", EISDIR);
+  if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) throw UserError(path, "is a device, not a file");
   std::FILE* f = std::fopen(path.c_str(), "rbe");
   if (!f) throw file_error(path, "reading", errno);
   Closer closer{f};
@@ -74,7 +75,10 @@ void make_folder(const std::string& path) {
     if (::mkdir(part.c_str(), 0777) == 0) continue;
     int error = errno;
     struct stat st;
-    if (::stat(part.c_str(), &st) != 0) throw file_error(part, "making", error);
+    if (::stat(part.c_str(), &st) != 0) {
+      if (error == ENOENT) throw UserError(part, "no folder can be made there", "choose another");
+      throw file_error(part, "making", error);
+    }
     if (!S_ISDIR(st.st_mode)) throw UserError(part, "is a file, where a folder is wanted");
   }
 }
@@ -93,6 +97,11 @@ std::string folder_of(std::string_view path) {
 bool file_exists(const std::string& path) {
   struct stat st;
   return ::stat(path.c_str(), &st) == 0 && !S_ISDIR(st.st_mode);
+}
+
+bool is_folder(const std::string& path) {
+  struct stat st;
+  return ::stat(path.c_str(), &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 AtomicFile::AtomicFile(const std::string& path) : path_(path) {

@@ -9,7 +9,7 @@
 
 namespace xensim {
 
-// The whole file. Throws UserError: missing, a folder, not readable, larger than limit.
+// The whole file. Throws UserError: missing, a folder, a device, not readable, larger than limit.
 std::string read_file(const std::string& path, std::uint64_t limit = std::uint64_t{4} << 30);
 // Makes the folder and its parents; no error if it is there. Throws UserError.
 void make_folder(const std::string& path);
@@ -18,6 +18,7 @@ std::string join_path(std::string_view folder, std::string_view path);
 // Everything before the last slash; "" if there is none.
 std::string folder_of(std::string_view path);
 bool file_exists(const std::string& path);
+bool is_folder(const std::string& path);
 
 class AtomicFile {
  public:

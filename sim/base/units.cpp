@@ -47,6 +47,7 @@ struct Kind {
   std::string_view what;  // "a duration"
   std::string_view mend;  // what to write
   std::span<const Unit> units;
+  bool number_alone = true;  // means the smallest unit; else only 0 has no unit
 };
 
 std::uint64_t parse(std::string_view text, const std::string& place, const Kind& kind) {
@@ -71,6 +72,7 @@ std::uint64_t parse(std::string_view text, const std::string& place, const Kind&
   if (!any) throw refuse("");
   while (i < text.size() && text[i] == ' ') ++i;
   std::string_view suffix = text.substr(i);
+  if (suffix.empty() && digits != 0 && !kind.number_alone) throw refuse(" without a unit");
   std::uint64_t factor = suffix.empty() ? 1 : 0;
   for (const Unit& u : kind.units)
     if (u.name == suffix) factor = u.factor;
@@ -109,7 +111,7 @@ std::string format(std::uint64_t value, std::span<const Unit> units) {
 
 Nanoseconds parse_duration(std::string_view text, const std::string& place) {
   return parse(text, place,
-               {"a duration", "write a number with ns, us, ms, s, min or h, like \"10ms\"", kDurations});
+               {"a duration", "write a number with ns, us, ms, s, min or h, like \"10ms\"", kDurations, false});
 }
 
 std::uint64_t parse_frequency(std::string_view text, const std::string& place) {

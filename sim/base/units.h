@@ -10,7 +10,7 @@
 
 namespace xensim {
 
-// ns, us (µs), ms, s, min, h. A number alone is in nanoseconds.
+// ns, us (µs), ms, s, min, h. No number alone but 0.
 Nanoseconds parse_duration(std::string_view text, const std::string& place);
 // Hz, kHz, MHz, GHz (k, M, G as well). A number alone is in hertz.
 std::uint64_t parse_frequency(std::string_view text, const std::string& place);

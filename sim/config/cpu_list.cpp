@@ -7,8 +7,9 @@ namespace xensim::config {
 
 std::vector<unsigned> expand_cpus(std::string_view text, unsigned pcpus, const std::string& place) {
   std::vector<bool> in(pcpus);
-  auto refuse = [&](const std::string& why) {
-    throw UserError(place, "\"" + std::string(text) + "\": " + why, "write pCPUs like \"0-3,^1\" or \"all\"");
+  auto refuse = [&](const std::string& why, const std::string& mend = "write pCPUs like \"0-3,^1\" or \"all\"") {
+    const std::string quoted = "\"" + std::string(text) + "\"";
+    throw UserError(place, why.starts_with(quoted) ? why : quoted + ": " + why, mend);
   };
   bool first = true;
   for (std::string_view rest = text; first || !rest.empty();) {
@@ -39,7 +40,9 @@ std::vector<unsigned> expand_cpus(std::string_view text, unsigned pcpus, const s
         refuse("\"" + std::string(part) + "\" is no pCPU");
       if (from > to) refuse("\"" + std::string(part) + "\" goes down");
     }
-    if (to >= pcpus) refuse("the machine has no pCPU " + std::to_string(to));
+    if (to >= pcpus)
+      refuse("the machine has no pCPU " + std::to_string(to),
+             "use " + std::string(pcpus == 1 ? "0" : "0-" + std::to_string(pcpus - 1)));
     for (std::uint64_t p = from; p <= to; ++p) in[p] = !exclude;
   }
   std::vector<unsigned> out;

@@ -32,15 +32,17 @@ bool normalise_uuid(std::string& uuid) {
   return out.size() == 36;
 }
 
-void read_affinity(SettingsReader& r, std::string_view key, unsigned maxvcpus, std::vector<std::string>& out) {
+void read_affinity(SettingsReader& r, std::string_view key, unsigned maxvcpus, std::vector<std::string>& out,
+                   std::string& place) {
   if (!r.list(key, true, out)) return;
   const XlSetting& s = *r.find(key);
+  place = r.place(s) + ": " + s.key;
   // A list longer than there are vCPUs is cut, as xl does.
   if (s.value.is_list() && out.size() > maxvcpus) out.resize(maxvcpus);
   for (const std::string& text : out) {
     try {
       // Syntax only: the largest machine.
-      expand_cpus(text, 1u << 16, r.place(s));
+      expand_cpus(text, 1u << 16, place);
     } catch (const UserError& e) {
       r.problems.emplace_back(e.what());
     }
@@ -51,9 +53,10 @@ void read_kernel(SettingsReader& r, const XlFile& file, DomainConfig& d) {
   for (auto [key, path] : {std::pair{"kernel", &d.kernel}, {"ramdisk", &d.ramdisk}}) {
     if (!r.text(key, *path)) continue;
     *path = find_file(*path, file.name);
-    if (file_exists(*path)) continue;
-    // Where a file comes from is often said beside its name.
     const XlSetting& s = *file.find(key);
+    if (is_folder(*path)) r.complain(s, "\"" + *path + "\" is a folder, not a file");
+    if (is_folder(*path) || file_exists(*path)) continue;
+    // Where a file comes from is often said beside its name.
     r.complain(s, "\"" + *path + "\": no such file",
                "check the name and the folder" + (s.comment.empty() ? "" : "; its line says: " + s.comment));
   }
@@ -106,6 +109,7 @@ DomainConfig read_domain_config(const XlFile& file) {
   d.warnings = file.warnings;
   SettingsReader r(file);
   constexpr std::uint64_t kMostMib = std::uint64_t{1} << 24;  // 16 TiB, Xen's limit
+  constexpr unsigned kMostVcpus = 128;                        // HVM_MAX_VCPUS
 
   if (!r.text("name", d.name) && !file.find("name"))
     r.problems.emplace_back(UserError(file.name, "no name is given", "add name = \"…\"").what());
@@ -146,16 +150,16 @@ DomainConfig read_domain_config(const XlFile& file) {
       r.complain(*file.find("maxmem"), std::to_string(d.maxmem_mib) + " is less than memory",
                  "use at least " + std::to_string(d.memory_mib));
   }
-  r.number("vcpus", 1, 512, d.vcpus);
+  r.number("vcpus", 1, kMostVcpus, d.vcpus);
   d.maxvcpus = d.vcpus;
-  if (r.number("maxvcpus", 1, 512, d.maxvcpus)) {
+  if (r.number("maxvcpus", 1, kMostVcpus, d.maxvcpus)) {
     if (!file.find("vcpus")) d.vcpus = d.maxvcpus;
     if (d.maxvcpus < d.vcpus)
       r.complain(*file.find("maxvcpus"), std::to_string(d.maxvcpus) + " is less than vcpus",
                  "use at least " + std::to_string(d.vcpus));
   }
-  read_affinity(r, "cpus", d.maxvcpus, d.cpus);
-  read_affinity(r, "cpus_soft", d.maxvcpus, d.cpus_soft);
+  read_affinity(r, "cpus", d.maxvcpus, d.cpus, d.cpus_place);
+  read_affinity(r, "cpus_soft", d.maxvcpus, d.cpus_soft, d.cpus_soft_place);
   r.number("cpu_weight", 1, 65535, d.cpu_weight);
   r.optional_number("max_grant_frames", 1, 1u << 24, d.max_grant_frames);
   r.optional_number("max_maptrack_frames", 0, 1u << 24, d.max_maptrack_frames);

@@ -47,8 +47,9 @@ struct DomainConfig {
   // size: the texts are kept and expanded by expand_cpus().
   std::vector<std::string> cpus;
   std::vector<std::string> cpus_soft;
-  unsigned cpu_weight = 256;  // 1 … 65535
-  unsigned cap = 0;           // percent of one pCPU; 0: none
+  std::string cpus_place, cpus_soft_place;  // for messages
+  unsigned cpu_weight = 256;                // 1 … 65535
+  unsigned cap = 0;                         // percent of one pCPU; 0: none
   std::string pool;
   unsigned max_event_channels = 1023;  // the highest port
   // Of the grant table; without: the host's limits.

@@ -94,8 +94,8 @@ std::string Document::place(const std::string& pointer) const {
       length = at.size();
     }
   if (!origin) return file + ": " + (pointer.empty() ? "/" : pointer);
-  if (origin->starts_with("--set")) return *origin + ": " + pointer;
   std::string rest = pointer.substr(length);
+  if (origin->starts_with("--set")) return *origin + (rest.empty() ? "" : ": " + rest);
   return *origin + ": " + (rest.empty() ? "/" : rest);
 }
 
@@ -111,9 +111,9 @@ void Document::include_at(const std::string& pointer) {
   origins[pointer] = path;
 }
 
-void Document::set(std::string_view assignment) {
+void Document::set(std::string_view assignment, std::string_view written) {
   std::size_t equals = assignment.find('=');
-  std::string place = "--set " + std::string(assignment);
+  std::string place = "--set " + std::string(written.empty() ? assignment : written);
   if (equals == std::string_view::npos || !assignment.starts_with('/'))
     throw UserError(place, "is no assignment", "write --set /json/pointer=value");
   std::string pointer(assignment.substr(0, equals)), text(assignment.substr(equals + 1));
@@ -122,6 +122,7 @@ void Document::set(std::string_view assignment) {
   if (value.is_discarded() || value.is_null()) value = text;
 
   Json* at = &json;
+  std::string made;  // the outermost value that was not there
   for (std::size_t start = 1; start <= pointer.size();) {
     std::size_t slash = std::min(pointer.find('/', start), pointer.size());
     std::string token = pointer.substr(start, slash - start), key;
@@ -129,7 +130,10 @@ void Document::set(std::string_view assignment) {
       bool escape = token[i] == '~' && i + 1 < token.size() && (token[i + 1] == '0' || token[i + 1] == '1');
       key += escape ? (token[++i] == '0' ? '~' : '/') : token[i];
     }
-    if (at->is_null()) *at = Json::object();
+    if (at->is_null()) {
+      *at = Json::object();
+      if (made.empty()) made = pointer.substr(0, start - 1);
+    }
     if (at->is_object()) {
       at = &(*at)[key];
     } else if (at->is_array()) {
@@ -153,6 +157,7 @@ void Document::set(std::string_view assignment) {
   *at = std::move(value);
   std::erase_if(origins, [&](const auto& o) { return o.first.starts_with(pointer + "/"); });
   origins[pointer] = place;
+  if (!made.empty()) origins[made] = place;
 }
 
 std::string pointer_token(std::string_view key) {

@@ -37,8 +37,8 @@ struct Document {
   // "--set /json/pointer=value": the value is JSON, or else a string. Objects on the way are made; whether the
   // pointer names something is found out by load(), which knows the parameters. A list is indexed from 0; "-"
   // appends. Throws UserError if the text is no assignment, or the pointer goes through something that has no
-  // members.
-  void set(std::string_view assignment);
+  // members. written: what stands on the command line, if that is not the assignment.
+  void set(std::string_view assignment, std::string_view written = {});
 };
 
 // "a/b~c" → "a~1b~0c".

@@ -21,6 +21,13 @@ Json json_of_integer(__int128 v, std::string_view unit) {
   return static_cast<std::uint64_t>(v);
 }
 
+// What to write where an integer is wanted.
+std::string mend_of_integer(const IntegerRef& member, const ParamInfo& info) {
+  if (needs_unit(info.unit)) return missing_unit("").mend;
+  if (!has_text_form(info.unit)) return "";
+  return "write a number, or a string like \"" + format_quantity(member.get(), info.unit) + "\"";
+}
+
 // Loads one struct, or (element) one value; problems are collected.
 class Loader final : public Visitor {
  public:
@@ -68,13 +75,13 @@ class Loader final : public Visitor {
         return;
       }
     } else {
-      complain(place(info), shown(*j) + " is not an integer",
-               has_text_form(info.unit)
-                   ? "write a number, or a string like \"" + format_quantity(member.get(), info.unit) + "\""
-                   : "");
+      complain(place(info), shown(*j) + " is not an integer", mend_of_integer(member, info));
       return;
     }
-    if (Complaint c = check_range(value, info, member.lowest(), member.highest()); !c.what.empty())
+    if (j->is_number() && value != 0 && needs_unit(info.unit)) {
+      const Complaint c = missing_unit(shown(*j));
+      complain(place(info), c.what, c.mend);
+    } else if (Complaint c = check_range(value, info, member.lowest(), member.highest()); !c.what.empty())
       complain(place(info), c.what, c.mend);
     else
       member.set(value);
@@ -119,7 +126,8 @@ class Loader final : public Visitor {
     const Json* j = take(info);
     if (!j) return;
     if (!j->is_array()) {
-      complain(place(info), shown(*j) + " is not a list", "write […]");
+      complain(place(info), shown(*j) + " is not a list",
+               j->is_object() ? "write the whole list, […]: its elements cannot be set one by one" : "write […]");
       return;
     }
     // The list in the file is the whole list: nothing of the default's elements shines through.
@@ -249,8 +257,14 @@ class SchemaWriter final : public Visitor {
     __int128 low = std::max<__int128>(member.lowest(), info.range.min);
     __int128 high = std::min<__int128>(member.highest(), info.range.max);
     schema["minimum"] = static_cast<std::int64_t>(low);
-    // Beyond this, a reader's floats are not exact.
-    if (high < (static_cast<__int128>(1) << 53)) schema["maximum"] = static_cast<std::uint64_t>(high);
+    // What needs a unit is a string, but for 0.
+    if (needs_unit(info.unit)) high = 0;
+    if (high < low) {
+      schema["type"] = "string";
+      schema.erase("minimum");
+    } else if (high < (static_cast<__int128>(1) << 53)) {  // beyond, a reader's floats are not exact
+      schema["maximum"] = static_cast<std::uint64_t>(high);
+    }
     if (info.range.multiple_of > 1) schema["multipleOf"] = info.range.multiple_of;
     schema["default"] = json_of_integer(member.get(), info.unit);
     put(info, std::move(schema));

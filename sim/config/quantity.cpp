@@ -44,12 +44,21 @@ std::string decimal(__int128 v) {
 
 bool has_text_form(std::string_view unit) { return form_of(unit).kind != Kind::kPlain; }
 
+bool needs_unit(std::string_view unit) {
+  const Form form = form_of(unit);
+  return form.kind == Kind::kDuration && form.factor < 1'000'000'000;
+}
+
+Complaint missing_unit(const std::string& number) {
+  return {number + " has no unit", "write it in quotes with ns, us, ms, s, min or h, like \"10ms\""};
+}
+
 __int128 parse_quantity(std::string_view text, std::string_view unit, const std::string& place) {
   Form form = form_of(unit);
   std::uint64_t value = 0;
-  if (text.starts_with("0x")) return parse_unsigned(text, place);
+  if (text.starts_with("0x") && !needs_unit(unit)) return parse_unsigned(text, place);
   // A number alone means the parameter's unit, as it does without quotes.
-  if (!text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos)
+  if (!text.empty() && !needs_unit(unit) && text.find_first_not_of("0123456789") == std::string_view::npos)
     return parse_unsigned(text, place);
   switch (form.kind) {
     case Kind::kPlain:

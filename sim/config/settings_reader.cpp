@@ -69,15 +69,17 @@ bool SettingsReader::number(std::string_view key, std::uint64_t lowest, std::uin
   std::string digits;
   if (auto* t = std::get_if<std::string>(&s->value.value)) digits = *t;
   if (auto* n = std::get_if<XlValue::Number>(&s->value.value)) digits = n->text;
-  std::uint64_t v = 0;
-  if (!parse_xl_number(digits, v)) {
+  std::uint64_t v = 0, below_zero = 0;
+  const bool negative =
+      digits.starts_with('-') && parse_xl_number(digits.substr(1), below_zero) && below_zero != 0;
+  const std::string limits = std::to_string(lowest) + " to " + std::to_string(highest);
+  if (!negative && !parse_xl_number(digits, v)) {
     complain(*s, (s->value.is_list() ? "a list" : "\"" + digits + "\"") + " is no number",
-             "write " + std::string(key) + " = " + std::to_string(lowest == 0 ? 0 : lowest));
+             "write a number alone, from " + limits);
     return false;
   }
-  if (v < lowest || v > highest) {
-    complain(*s, digits + (v < lowest ? " is too small" : " is too large"),
-             "use " + std::to_string(lowest) + " to " + std::to_string(highest));
+  if (negative || v < lowest || v > highest) {
+    complain(*s, digits + (negative || v < lowest ? " is too small" : " is too large"), "use " + limits);
     return false;
   }
   out = v;

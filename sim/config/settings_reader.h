@@ -28,7 +28,7 @@ class SettingsReader {
 
   std::vector<std::string> problems;
 
-  std::string place(const XlSetting& s) const { return file_.name + ":" + std::to_string(s.line); }
+  std::string place(const XlSetting& s) const { return file_.place(s.line); }
   void complain(const XlSetting& s, const std::string& what, const std::string& mend = "");
 
   const XlSetting* find(std::string_view key);

@@ -1,5 +1,7 @@
 #include "sim/config/xl_cfg.h"
 
+#include <algorithm>
+
 #include "sim/base/error.h"
 
 namespace xensim::config {
@@ -19,7 +21,10 @@ int hex_digit(char c) {
 
 class Parser {
  public:
-  Parser(std::string_view text, const std::string& name) : text_(text) { file_.name = name; }
+  Parser(std::string_view text, const std::string& name, unsigned lines) : text_(text) {
+    file_.name = name;
+    file_.lines = lines;
+  }
 
   XlFile run() {
     for (;;) {
@@ -32,7 +37,7 @@ class Parser {
  private:
   bool at_end() const { return at_ >= text_.size(); }
   char peek() const { return at_end() ? '\0' : text_[at_]; }
-  std::string place() const { return file_.name + ":" + std::to_string(line_); }
+  std::string place() const { return file_.place(line_); }
   [[noreturn]] void fail(const std::string& what, const std::string& mend = "") const {
     throw UserError(place(), what, mend);
   }
@@ -219,9 +224,11 @@ class Parser {
     for (XlSetting& s : file_.settings) {
       if (s.key != setting.key) continue;
       if (!append) {
-        file_.warnings.push_back(file_.name + ":" + std::to_string(setting.line) + ": \"" + s.key +
-                                 "\" is assigned again; the value of line " + std::to_string(s.line) +
-                                 " is dropped");
+        // To override is what settings of the command line are for.
+        if (setting.line <= file_.lines)
+          file_.warnings.push_back(file_.place(setting.line) + ": \"" + s.key +
+                                   "\" is assigned again; the value of line " + std::to_string(s.line) +
+                                   " is dropped");
         s = std::move(setting);
         return;
       }
@@ -231,8 +238,8 @@ class Parser {
                  text && std::holds_alternative<std::string>(v.value)) {
         *text += std::get<std::string>(v.value);
       } else {
-        throw UserError(file_.name + ":" + std::to_string(setting.line),
-                        "+= of \"" + s.key + "\" joins different kinds of value", "use two strings or two lists");
+        throw UserError(file_.place(setting.line), "+= of \"" + s.key + "\" joins different kinds of value",
+                        "use two strings or two lists");
       }
       return;
     }
@@ -253,6 +260,14 @@ const XlSetting* XlFile::find(std::string_view key) const {
   return nullptr;
 }
 
-XlFile parse_xl_cfg(std::string_view text, const std::string& name) { return Parser(text, name).run(); }
+std::string XlFile::place(unsigned line) const {
+  return name + (line > lines ? ": command line" : ":" + std::to_string(line));
+}
+
+XlFile parse_xl_cfg(std::string_view text, const std::string& name, std::string_view settings) {
+  if (settings.empty()) return Parser(text, name, ~0u).run();
+  const auto lines = static_cast<unsigned>(std::count(text.begin(), text.end(), '\n')) + 1;
+  return Parser(std::string(text) + "\n" + std::string(settings), name, lines).run();
+}
 
 }  // namespace xensim::config

@@ -40,11 +40,13 @@ struct XlFile {
   std::string name;                 // for messages
   std::vector<XlSetting> settings;  // in order of first assignment
   std::vector<std::string> warnings;
+  unsigned lines = ~0u;  // of the file; lines beyond are settings of a command line
 
+  std::string place(unsigned line) const;  // "file:line"
   const XlSetting* find(std::string_view key) const;
 };
 
-// Throws UserError "file:line: …".
-XlFile parse_xl_cfg(std::string_view text, const std::string& name);
+// settings: given beside the file, a line each; they override the file's. Throws UserError "file:line: …".
+XlFile parse_xl_cfg(std::string_view text, const std::string& name, std::string_view settings = {});
 
 }  // namespace xensim::config

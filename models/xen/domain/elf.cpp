@@ -148,7 +148,7 @@ ElfImage read_elf(const std::string& name, std::span<const std::uint8_t> file, E
   const Reader in(name, file);
   if (file.size() < EI_NIDENT || std::memcmp(file.data(), ELFMAG, SELFMAG) != 0) {
     if (file.size() < EI_NIDENT) in.fail("a file of " + std::to_string(file.size()) + " bytes is no kernel image");
-    in.fail("not an ELF file", "give an uncompressed ELF kernel with a Xen PHYS32_ENTRY note");
+    in.fail("not an ELF file", "give a kernel with a Xen PHYS32_ENTRY note: ELF, gzipped ELF or bzImage");
   }
   if (file[EI_DATA] != ELFDATA2LSB) in.fail("not a little-endian ELF file");
   ElfImage image;

@@ -16,7 +16,7 @@ TEST_CASE("Durations, frequencies and sizes are exact integers") {
   CHECK(parse_duration("1s", "") == 1'000'000'000);
   CHECK(parse_duration("500ns", "") == 500);
   CHECK(parse_duration("1.5 us", "") == 1'500);
-  CHECK(parse_duration("7", "") == 7);
+  CHECK(parse_duration("0", "") == 0);
   CHECK(parse_frequency("2.4GHz", "") == 2'400'000'000);
   CHECK(parse_size("64MiB", "") == 64u << 20);
   CHECK(parse_size("1.5K", "") == 1536);
@@ -28,6 +28,10 @@ TEST_CASE("A quantity that is none is refused with the place and the mend") {
       parse_duration("10parsecs", "--until"),
       "--until: \"10parsecs\" is not a duration: unknown unit \"parsecs\"; write a number with ns, us, "
       "ms, s, min or h, like \"10ms\"");
+  CHECK_THROWS_WITH(
+      parse_duration("10", "--until"),
+      "--until: \"10\" is not a duration without a unit; write a number with ns, us, ms, s, min or h, "
+      "like \"10ms\"");
   CHECK_THROWS_AS(parse_duration("0.3ns", ""), UserError);
   CHECK_THROWS_AS(parse_duration("", ""), UserError);
   CHECK_THROWS_AS(parse_duration("-1s", ""), UserError);

@@ -97,6 +97,11 @@ TEST_CASE("Each problem has a line with file, place and mend") {
   CHECK(problems(R"({"name": 1, "l1": []})") ==
         "lab.json: /l1: [] is not an object; write {…}\nlab.json: /name: 1 is not a string; write it in quotes");
   CHECK(problems(R"({"extra": [{"ways": 3}]})") == "lab.json: /extra/0/ways: 3 is not a power of two; use 2 or 4");
+  CHECK(problems(R"({"slice": 0})") == "");
+  CHECK(problems(R"({"slice": 10})") ==
+        "lab.json: /slice: 10 has no unit; write it in quotes with ns, us, ms, s, min or h, like \"10ms\"");
+  CHECK(problems(R"({"slice": 10.5})").ends_with(", like \"10ms\""));
+  CHECK(problems(R"({"slice": "10"})").starts_with("lab.json: /slice: \"10\" is not a duration without a unit"));
   CHECK(problems(R"({"slice": "10 parsecs"})").starts_with("lab.json: /slice: \"10 parsecs\" is not a duration"));
 }
 
@@ -136,9 +141,7 @@ TEST_CASE("A scenario may keep its machine in a file of its own, and overrides c
   CHECK(s.machine.l1.ways == 16);
   CHECK(s.machine.hz == 1'000'000'000);
   d.set("/machine/l1/wayz=1");
-  CHECK_THROWS_WITH(load(s, d),
-                    "--set /machine/l1/wayz=1: /machine/l1/wayz: unknown key \"wayz\"; did you mean "
-                    "\"ways\"?");
+  CHECK_THROWS_WITH(load(s, d), "--set /machine/l1/wayz=1: unknown key \"wayz\"; did you mean \"ways\"?");
   CHECK_THROWS_AS(d.set("machine=1"), UserError);
   CHECK_THROWS_AS(d.set("/machine/hz/x=1"), UserError);
 }
@@ -165,6 +168,7 @@ TEST_CASE("The schema accepts what loads, and refuses unknown keys and wrong typ
   CHECK_THROWS_WITH(check(R"({"machin": {}})"), Catch::StartsWith("s.json: "));
   CHECK_THROWS_AS(check(R"({"machine": {"l1": {"wayz": 1}}})"), UserError);
   CHECK_THROWS_AS(check(R"({"machine": {"smt": "yes"}})"), UserError);
+  CHECK_THROWS_AS(check(R"({"machine": {"slice": 10}})"), UserError);
 }
 
 }  // namespace xensim::config

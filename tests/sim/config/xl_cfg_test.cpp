@@ -83,14 +83,18 @@ TEST_CASE("A domain file becomes a typed configuration with xl's defaults") {
 
 TEST_CASE("What is wrong in a domain file is said with file, line and mend") {
   CHECK(problem("vcpu=2") == "d.cfg:5: unknown key \"vcpu\"; did you mean \"vcpus\"?");
-  CHECK(problem("vcpus=\"two\"") == "d.cfg:5: vcpus: \"two\" is no number; write vcpus = 1");
+  CHECK(problem("vcpus=\"two\"") == "d.cfg:5: vcpus: \"two\" is no number; write a number alone, from 1 to 128");
+  CHECK(problem("vcpus=300") == "d.cfg:5: vcpus: 300 is too large; use 1 to 128");
+  CHECK(problem("cap=-5") == "d.cfg:5: cap: -5 is too small; use 0 to 65535");
+  CHECK(problem("cpus='foo'") == "d.cfg:5: cpus: \"foo\" is no pCPU; write pCPUs like \"0-3,^1\" or \"all\"");
+  CHECK(problem("ramdisk='/'") == "d.cfg:5: ramdisk: \"/\" is a folder, not a file");
   CHECK(problem("cpu_weight=70000") == "d.cfg:5: cpu_weight: 70000 is too large; use 1 to 65535");
   CHECK(problem("ramdisk='none'") == "d.cfg:5: ramdisk: \"none\": no such file; check the name and the folder");
   CHECK(problem("ramdisk='none'  # fetch it first \nvcpus=2") ==
         "d.cfg:5: ramdisk: \"none\": no such file; check the name and the folder; its line says: fetch it first");
   CHECK(problem("disk='x'") == "d.cfg:5: disk: is no list; write disk = [ \"…\" ]");
   CHECK(problem("maxmem=32") == "d.cfg:5: maxmem: 32 is less than memory; use at least 64");
-  CHECK(problem("cpus='3-1'").starts_with("d.cfg:5: \"3-1\": \"3-1\" goes down"));
+  CHECK(problem("cpus='3-1'").starts_with("d.cfg:5: cpus: \"3-1\" goes down"));
   CHECK(problem("on_crash='explode'").starts_with("d.cfg:5: on_crash: \"explode\" is none of the choices"));
   CHECK(problem("") == "");
   CHECK_THROWS_WITH(
@@ -129,14 +133,21 @@ TEST_CASE("What an HVM guest's domain file lacks or has too much is said") {
   CHECK(hvm("firmware_override='vmlinux'\nhap=0\n").warnings.size() == 1);
 }
 
+TEST_CASE("Settings of a command line override a file's without a warning, and are no line of it") {
+  const XlFile f = parse_xl_cfg("a = 1\na = 2\n", "t", "a = 3\nb = 4\n");
+  CHECK(std::get<XlValue::Number>(f.find("a")->value.value).text == "3");
+  CHECK(f.warnings == std::vector<std::string>{"t:2: \"a\" is assigned again; the value of line 1 is dropped"});
+  CHECK(f.place(f.find("b")->line) == "t: command line");
+  CHECK_THROWS_WITH(parse_xl_cfg("a = 1", "t", "b 4\n"), Catch::StartsWith("t: command line: expected '='"));
+}
+
 TEST_CASE("CPU lists are xl's") {
   using List = std::vector<unsigned>;
   CHECK(expand_cpus("0-3,^1", 8, "") == List{0, 2, 3});
   CHECK(expand_cpus("all", 3, "") == List{0, 1, 2});
   CHECK(expand_cpus("^0", 3, "") == List{1, 2});
   CHECK(expand_cpus("2", 3, "") == List{2});
-  CHECK_THROWS_WITH(expand_cpus("3", 3, "d.cfg:1"),
-                    "d.cfg:1: \"3\": the machine has no pCPU 3; write pCPUs like \"0-3,^1\" or \"all\"");
+  CHECK_THROWS_WITH(expand_cpus("3", 3, "d.cfg:1"), "d.cfg:1: \"3\": the machine has no pCPU 3; use 0-2");
   CHECK_THROWS_AS(expand_cpus("0,^0", 3, ""), UserError);
   CHECK_THROWS_AS(expand_cpus("", 3, ""), UserError);
   CHECK_THROWS_AS(expand_cpus("0,", 3, ""), UserError);
