@@ -4,7 +4,12 @@
 
 #include <utility>
 
+#include "models/cpu/timing/timing_concept.h"
+
 namespace xensim::cpu {
+
+static_assert(TimingModel<FunctionalTiming> && TimingModel<InorderTiming>);
+
 namespace {
 
 constexpr std::uint32_t kRealModeCode = 0x9b, kRealModeData = 0x93, kLdtAttr = 0x82, kTssAttr = 0x8b;

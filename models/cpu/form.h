@@ -32,9 +32,9 @@ struct DecodedInstruction {
 //         General-purpose: the index into st.gpr; for 8-bit registers the byte offset into st.gpr (index × 8, and
 //         + 1 for AH, CH, DH, BH), so that a handler reads reinterpret_cast<uint8_t*>(gpr)[offset]. XMM, x87, MMX,
 //         segment, control and debug registers: their number.
-//   imm   the (last) visible immediate, sign-extended as the instruction does; for relative branches the absolute
-//   target
-//         RIP, truncated to the operand size
+//   imm   the (last) visible immediate, sign-extended as the instruction does
+//         Of relative branches: the target's absolute RIP, truncated
+//         to the operand size.
 //   base, index, scale, disp, seg, flags   the memory operand, if there is one (for LEA too)
 //   length, offset                          the instruction's place
 // There is at most one memory operand; string instructions and other implicit operands are the family's own

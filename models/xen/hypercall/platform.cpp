@@ -1,8 +1,8 @@
-// __HYPERVISOR_platform_op: what a hardware domain's kernel tells Xen of the platform, and asks (
-// arch/x86/platform_hypercall.c of Xen 4.17). Checks: the structure (-EFAULT), its version (-EACCES), the
-// privilege
-// (-EPERM), the command. Here: the wall clock, and what there is to say of processors. The machine was not started
-// by EFI, has no disks that a BIOS told of, no microcode and no ACPI.
+// __HYPERVISOR_platform_op: what a hardware domain's kernel tells Xen of the platform, and asks
+// (arch/x86/platform_hypercall.c of Xen 4.17). Checks: the structure (-EFAULT), its version (-EACCES), the
+// privilege (-EPERM), the command. Here: the wall clock, and what there is to say of processors.
+// The machine was not started by EFI, has no disks that a BIOS told of,
+// no microcode and no ACPI.
 #include <algorithm>
 #include <array>
 #include <cstring>

@@ -4,8 +4,8 @@
 // kRamLogDirty when tracking starts, and kRamRw once they are known to be dirty:
 //  - write protection: a write faults (EPT violation);
 //  - the dirty flags of EPT entries: a look reads all tables;
-//  - page-modification logging: the processor writes a log of 512 pages per vCPU, exits when it is full, and a
-//  look
+//  - page-modification logging: the processor writes a log of 512 pages per vCPU,
+//    exits when it is full, and a look
 //    empties the logs.
 // In the last two only large pages are write-protected: the first write to one shatters it. What Xen, a device
 // model or dom0 writes is marked by mark().
