@@ -15,7 +15,10 @@ std::string exit_name(unsigned reason) {
     n[15] = "rdpmc", n[16] = "rdtsc", n[18] = "vmcall", n[28] = "cr_access", n[29] = "mov_dr", n[30] = "io";
     n[31] = "msr_read", n[32] = "msr_write", n[36] = "mwait", n[39] = "monitor", n[40] = "pause";
     n[44] = "apic_access", n[48] = "ept_violation", n[49] = "ept_misconfiguration", n[52] = "preemption_timer";
-    n[54] = "wbinvd", n[55] = "xsetbv", n[62] = "pml_full";
+    n[51] = "rdtscp", n[53] = "invvpid", n[54] = "wbinvd", n[55] = "xsetbv", n[62] = "pml_full";
+    n[19] = "vmclear", n[20] = "vmlaunch", n[21] = "vmptrld", n[22] = "vmptrst", n[23] = "vmread";
+    n[24] = "vmresume", n[25] = "vmwrite", n[26] = "vmxoff", n[27] = "vmxon", n[46] = "gdtr_idtr_access";
+    n[47] = "ldtr_tr_access", n[50] = "invept", n[57] = "rdrand", n[58] = "invpcid", n[61] = "rdseed";
     return n;
   }();
   return reason < kNames.size() && kNames[reason] ? kNames[reason] : "reason_" + std::to_string(reason);

@@ -119,6 +119,10 @@ std::string decimal(__int128 v, bool sign) {
 
 }  // namespace
 
+bool is_under(std::string_view path, std::string_view under) {
+  return under.empty() || (path.starts_with(under) && (path.size() == under.size() || path[under.size()] == '.'));
+}
+
 std::string to_json(const Snapshot& snapshot) {
   Json legend = Json::object();
   Json j = {{"format", kFormat}, {"version", kVersion}};

@@ -28,6 +28,8 @@ struct Change {
   __int128 delta = 0;
   std::int64_t per_ten_thousand = 0;
 };
+// Is the path the group or statistic `under`, or below it? Everything is below "".
+bool is_under(std::string_view path, std::string_view under);
 // before, after: contents of two files that to_json wrote; the names are for messages. Throws UserError if one is
 // no statistics file.
 std::vector<Change> diff(std::string_view before, const std::string& before_name, std::string_view after,

@@ -290,6 +290,33 @@ constexpr std::string_view kHypercalls[] = {"set_trap_table",
                                             "dm_op",
                                             "hypfs_op"};
 
+// Events of the credit2 scheduler, by number (TRC_CSCHED2_* of Xen's sched/credit2.c).
+constexpr unsigned kCredit2 = 1;
+constexpr std::string_view kCredit2Events[] = {"",
+                                               "tick",
+                                               "runq_pos",
+                                               "credit_burn",
+                                               "credit_add",
+                                               "tickle_check",
+                                               "tickle",
+                                               "credit_reset",
+                                               "sched_tasklet",
+                                               "update_load",
+                                               "runq_assign",
+                                               "update_unit_load",
+                                               "update_runq_load",
+                                               "tickle_new",
+                                               "runq_max_weight",
+                                               "migrate",
+                                               "load_check",
+                                               "load_balance",
+                                               "",
+                                               "picked_cpu",
+                                               "runq_candidate",
+                                               "schedule",
+                                               "ratelimit",
+                                               "runq_cand_chk"};
+
 std::string hex(std::uint64_t v) {
   std::string digits;
   do digits.insert(digits.begin(), "0123456789abcdef"[v & 15]);
@@ -330,8 +357,13 @@ std::string describe(const Record& r) {
   if (info && info->event == TRC_SCHED_RUNSTATE_CHANGE)
     text += " " + std::string(runstate_name((r.event >> 8) & 3)) + "->" +
             std::string(runstate_name((r.event >> 4) & 3));
-  if (info && info->event == TRC_SCHED_CLASS)
-    text += " " + std::to_string((r.event & 0xe00) >> TRC_SCHED_ID_SHIFT) + ":" + std::to_string(r.event & 0x1ff);
+  if (info && info->event == TRC_SCHED_CLASS) {
+    const unsigned policy = (r.event & 0xe00) >> TRC_SCHED_ID_SHIFT, number = r.event & 0x1ff;
+    if (policy == kCredit2 && number < std::size(kCredit2Events) && !kCredit2Events[number].empty())
+      text = "csched2:" + std::string(kCredit2Events[number]);
+    else
+      text += " " + std::to_string(policy) + ":" + std::to_string(number);
+  }
   std::string_view names = info ? info->words : std::string_view();
   for (unsigned i = 0; i < r.count;) {
     std::string_view name = names.substr(0, names.find(' '));

@@ -168,7 +168,10 @@ TraceSummary summarise(const TraceFile& trace) {
 }
 
 std::string to_text(const TraceSummary& summary, std::uint64_t tsc_hz) {
-  auto time = [&](Cycles c) { return format_duration(cycles_to_ns(c, tsc_hz)); };
+  auto time = [&](Cycles c) {
+    const Nanoseconds ns = cycles_to_ns(c, tsc_hz);
+    return std::to_string(ns / 1'000'000) + "." + std::to_string(1'000'000 + ns % 1'000'000).substr(1) + "ms";
+  };
   std::string text = "trace of " + time(summary.last - summary.first) + "\n";
   for (const auto& [id, v] : summary.vcpus) {
     text += id.domid == kIdleDomid ? "idle" : "d" + std::to_string(id.domid);

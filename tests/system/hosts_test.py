@@ -49,7 +49,7 @@ class Hosts(XensimTest):
         self.assertEqual(sorted(os.listdir(result.out)), ["a", "b", "config.json", "host.json"])
         self.assertIn("a/hello| hello: ok\n", result.stdout)
         self.assertIn("b/tick| timer: ok\n", result.stdout)
-        self.assertRegex(result.stdout, r"(?m)^Host a:$")
+        self.assertRegex(result.stdout, r"(?m)^Modelled host a:$")
         self.assertEqual(len(self.digests(result)), 2)
 
     def test_all_hosts_end_at_one_time(self):
@@ -162,7 +162,7 @@ class Hosts(XensimTest):
         self.refuse(self.two([web], [], timeline=[{"at": "1ms", "link": "b-a", "state": "up"}]), "/timeline/0/link", "b-a", '"a-b"')
         self.refuse(self.two([web], []), "/hosts/c", 'no host "c"', options=("--set", "/hosts/c/machine/cpu/count=1"))
         self.refuse(self.two([web], []), 'no link "a-c"', options=("--set", "/links/a-c/latency=1us"))
-        self.refuse(self.write("s.json", json.dumps({"machine": SMALL, "domains": [web], "timeline": [{"at": 1, "host": "a", "xl": "list"}]})),
+        self.refuse(self.write("s.json", json.dumps({"machine": SMALL, "domains": [web], "timeline": [{"at": "1ns", "host": "a", "xl": "list"}]})),
                     "/timeline/0/host", "no hosts")
 
     def test_links_that_make_no_sense(self):

@@ -71,6 +71,14 @@ class Mechanisms(XensimTest):
             rows.append(("map and unmap / copy", "%d page%s in one call, cycles" % (pages, "s" if pages > 1 else ""), cost[0] + cost[1], cost[2]))
         return rows
 
+    def ballooning(self):
+        domain = self.guest_domain("balloon", "balloon", memory=64, cmdline="targets=48,64 thrash=0")
+        console = self.run_guests(domain, out="balloon").console("balloon")
+        return [("extents of 4 KiB / 2 MiB", "%s, cycles per page of 4 KiB" % call,
+                 *(int(re.search(r"(?m)^%s %d MiB, order %d: .*, (\d+) cycles per page$" % (way, to, order), console).group(1))
+                   for order in (0, 9)))
+                for way, to, call in (("down to", 48, "decrease_reservation"), ("up to", 64, "populate_physmap"))]
+
     def large_pages(self):
         runs = []
         for small in (True, False):
@@ -105,7 +113,7 @@ class Mechanisms(XensimTest):
 
     def table(self):
         lines = ["| compared | what | first | second |", "|---|---|---|---|"]
-        for row in self.events() + self.grants() + self.large_pages():
+        for row in self.events() + self.grants() + self.ballooning() + self.large_pages():
             lines.append("| %s | %s | %s | %s |" % (row[0], row[1], *("%.2f" % v if isinstance(v, float) else "{:,}".format(v) for v in row[2:])))
         lines += ["", "| live migration of a guest that writes a page each 50 µs | write protection | D bits | PML |", "|---|---|---|---|"]
         names = ("pages found written, all rounds", "EPT violations for it", "entries of the page-modification log",

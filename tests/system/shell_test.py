@@ -45,7 +45,7 @@ class Shell(XensimTest):
 
     def test_until_an_exit_of_a_domain(self):
         output = self.shell("run 10ms", "until exit web", "registers web", domains=[self.timer()])
-        self.assertRegex(output, r"(?m)^\[\d+\.\d+ ms\] VM exit of d1v0 \(web\): reason \d+, qualification [0-9a-f]+$")
+        self.assertRegex(output, r"(?m)^\[\d+\.\d+ ms\] VM exit of d1v0 \(web\): reason \d+ \([A-Z_]+\), qualification [0-9a-f]+$")
         self.assertRegex(self.answer(output, "registers web"), r"(?m)^rip    [0-9a-f]{16}  rflags [0-9a-f]{16}  cs ")
 
     def test_until_a_switch(self):

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "models/machine/config.h"
 #include "sim/base/error.h"
 #include "sim/base/file.h"
 #include "sim/base/units.h"
@@ -113,6 +114,11 @@ int bench_command(std::span<const std::string> arguments) {
   if (!files.empty() && !(guest.empty() && cmdline.empty()))
     throw UserError("xensim bench", "--guest and --cmdline are for runs without a scenario",
                     "name it in a domain file");
+  // What is wrong with a scenario is said once, before the first run.
+  if (!files.empty())
+    machine::check_scenario(
+        machine::load_scenario(files.front(), {}, std::vector<std::string>(files.begin() + 1, files.end())),
+        files.front());
   const std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
   const std::string folder =
       (std::filesystem::temp_directory_path() / ("xensim-bench-" + std::to_string(::getpid()))).string();

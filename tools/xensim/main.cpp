@@ -2,6 +2,7 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <iostream>
 #include <new>
 #include <string>
 #include <systemc>
@@ -22,7 +23,7 @@ constexpr std::array<tool::Command, 8> kCommands{{
     {"params", "list every parameter with unit, default and source", tool::params_command},
     {"latencies", "print what a load costs by level, as the configuration adds up", tool::latencies_command},
     {"stats", "show a stats.json, or compare two", tool::stats_command},
-    {"trace", "summarise or dump an xentrace file", tool::trace_command},
+    {"trace", "summarise an xentrace file", tool::trace_command},
     {"schema", "print the JSON schema of scenarios or machines", tool::schema_command},
 }};
 
@@ -39,8 +40,8 @@ void print_help() {
       "\n"
       "'xensim COMMAND --help' explains a command. 'xensim --version' prints the version.\n"
       "\n"
-      "Exit status: 0: every domain ended as it should; 1: a domain crashed, or the watchdog fired;\n"
-      "2: usage, configuration or input error.");
+      "Exit status: 0: every domain ended as it should, or the run reached its limit; 1: a domain crashed, a\n"
+      "console's script failed, or nothing could happen any more; 2: usage, configuration or input error.");
 }
 
 int dispatch(const std::vector<std::string>& arguments) {
@@ -66,6 +67,14 @@ int dispatch(const std::vector<std::string>& arguments) {
                   near.empty() ? "see 'xensim --help'" : "did you mean \"" + near + "\"?");
 }
 
+// What was printed must have arrived; a full disk is noticed here at the latest.
+int flushed(int status) {
+  std::cout.flush();
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0 && std::cout.good()) return status;
+  std::fprintf(stderr, "xensim: standard output: cannot be written; free space, or print elsewhere\n");
+  return tool::kUsage;
+}
+
 }  // namespace
 
 // SystemC's own main() would print its banner before anything else.
@@ -76,7 +85,7 @@ int main(int argc, char** argv) {
 
 int sc_main(int argc, char** argv) {
   try {
-    return dispatch({argv + 1, argv + argc});
+    return flushed(dispatch({argv + 1, argv + argc}));
   } catch (const UserError& e) {
     std::fflush(stdout);
     std::fprintf(stderr, "xensim: %s\n", e.what());

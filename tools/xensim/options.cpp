@@ -16,13 +16,22 @@ void parse_options(std::span<const std::string> arguments, const po::options_des
   const std::string see = "see 'xensim " + command + " --help'";
   try {
     po::variables_map vm;
+    const auto refuse_empty = [&](const po::parsed_options& parsed) {
+      for (const po::option& o : parsed.options)
+        for (const std::string& v : o.value)
+          if (v.empty())
+            throw UserError(place,
+                            o.position_key >= 0 ? "an argument is empty" : "--" + o.string_key + " is empty",
+                            "give it a value, or leave it out");
+      return parsed;
+    };
     const std::vector<std::string> args(arguments.begin(), arguments.end());
     namespace style = po::command_line_style;
-    po::store(po::command_line_parser(args)
-                  .options(options)
-                  .positional(positional)
-                  .style(style::unix_style & ~style::allow_guessing)
-                  .run(),
+    po::store(refuse_empty(po::command_line_parser(args)
+                               .options(options)
+                               .positional(positional)
+                               .style(style::unix_style & ~style::allow_guessing)
+                               .run()),
               vm);
     po::notify(vm);
   } catch (const po::unknown_option& e) {

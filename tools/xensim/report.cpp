@@ -1,11 +1,14 @@
 #include "tools/xensim/report.h"
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <vector>
 
+#include "sim/base/file.h"
 #include "sim/base/units.h"
 #include "sim/trace/catalogue.h"
 
@@ -14,6 +17,7 @@ namespace xensim::tool {
 namespace {
 
 struct Row {
+  domid_t domid = 0;
   std::string name, state;
   std::uint64_t instructions = 0, guest_cycles = 0, run = 0, steal = 0, exits = 0;
   std::array<std::uint64_t, 65> by_reason{};
@@ -28,6 +32,7 @@ std::string milliseconds(const xen::Hypervisor& hv, Cycles c) {
 
 Row row_of(const xen::Hypervisor& hv, const xen::Domain& d) {
   Row r;
+  r.domid = d.domid;
   r.name = d.name;
   if (!d.shutdown)
     r.state = "running";
@@ -45,7 +50,8 @@ Row row_of(const xen::Hypervisor& hv, const xen::Domain& d) {
   return r;
 }
 
-const char* short_name(std::size_t reason) {
+// The usual ones in the words of the processor's manual, the others as the trace has them.
+std::string short_name(std::size_t reason) {
   switch (reason) {
     case 0:
       return "exception";
@@ -55,29 +61,33 @@ const char* short_name(std::size_t reason) {
       return "triple fault";
     case 7:
       return "interrupt window";
-    case 10:
-      return "CPUID";
-    case 12:
-      return "HLT";
-    case 18:
-      return "VMCALL";
+    case 9:
+      return "task switch";
     case 28:
       return "CR access";
     case 29:
       return "MOV DR";
     case 30:
       return "I/O";
-    case 31:
-      return "RDMSR";
-    case 32:
-      return "WRMSR";
-    case 40:
-      return "PAUSE";
     case 48:
       return "EPT violation";
+    case 49:
+      return "EPT misconfiguration";
+    case 62:
+      return "PML full";
     default:
-      return nullptr;
+      break;
   }
+  const std::string name(trace::exit_reason_name(static_cast<std::uint32_t>(reason)));
+  return name == "UNKNOWN" ? "reason " + std::to_string(reason) : name;
+}
+
+// Domains of one name, which a restart leaves one after the other, are told apart by their numbers.
+void tell_apart(std::vector<Row>& rows) {
+  std::map<std::string, unsigned> count;
+  for (const Row& r : rows) ++count[r.name];
+  for (Row& r : rows)
+    if (count[r.name] > 1) r.name += " (" + std::to_string(r.domid) + ")";
 }
 
 const char* reason_of(machine::RunEnd end) {
@@ -121,14 +131,17 @@ void print_host(const machine::Machine& m) {
   for (const auto& d : hv.graveyard) all[d->domid] = d.get();
   for (const auto& [domid, d] : hv.domains) all[domid] = d.get();
   for (const auto& [domid, d] : all) rows.push_back(row_of(hv, *d));
+  tell_apart(rows);
+  int width = 16;
+  for (const Row& r : rows) width = std::max(width, static_cast<int>(r.name.size()));
 
-  if (!m.host.empty()) std::printf("\nHost %s:", m.host.c_str());
-  std::printf("\n%-16s %-12s %14s %7s %10s %10s %9s\n", "domain", "state", "instructions", "CPI", "run ms",
+  if (!m.host.empty()) std::printf("\nModelled host %s:", m.host.c_str());
+  std::printf("\n%-*s %-12s %14s %7s %10s %10s %9s\n", width, "domain", "state", "instructions", "CPI", "run ms",
               "steal ms", "VM exits");
   for (const Row& r : rows) {
     const std::string cpi =
         r.instructions == 0 ? "-" : stats::to_string(stats::Ratio{r.guest_cycles, r.instructions, 2});
-    std::printf("%-16s %-12s %14" PRIu64 " %7s %10s %10s %9" PRIu64 "\n", r.name.c_str(), r.state.c_str(),
+    std::printf("%-*s %-12s %14" PRIu64 " %7s %10s %10s %9" PRIu64 "\n", width, r.name.c_str(), r.state.c_str(),
                 r.instructions, cpi.c_str(), milliseconds(hv, r.run).c_str(), milliseconds(hv, r.steal).c_str(),
                 r.exits);
   }
@@ -137,9 +150,7 @@ void print_host(const machine::Machine& m) {
     std::printf("\nVM exits of %s:", r.name.c_str());
     for (std::size_t i = 0; i < r.by_reason.size(); ++i) {
       if (r.by_reason[i] == 0) continue;
-      const char* name = short_name(i);
-      const std::string word(name ? name : trace::exit_reason_name(static_cast<std::uint32_t>(i)));
-      std::printf(" %s %" PRIu64, word.c_str(), r.by_reason[i]);
+      std::printf(" %s %" PRIu64, short_name(i).c_str(), r.by_reason[i]);
     }
     std::printf("\n");
   }
@@ -169,6 +180,18 @@ void print_migration(const dom0::MigrationReport& r) {
   }
 }
 
+// What only some runs write.
+void print_more_files(const machine::Machine& m, const std::string& out) {
+  const std::string front = m.host.empty() ? "" : m.host + "/";
+  if (file_exists(out + "/" + front + "xl.log")) std::printf(", %sxl.log", front.c_str());
+  std::set<std::string> names;
+  for (const auto& d : m.hypervisor->graveyard) names.insert(d->name);
+  for (const auto& [domid, d] : m.hypervisor->domains) names.insert(d->name);
+  for (const std::string& name : names)
+    if (const std::string core = front + "core-" + name; file_exists(out + "/" + core))
+      std::printf(", %s", core.c_str());
+}
+
 }  // namespace
 
 void print_report(std::span<machine::Machine* const> hosts, machine::RunEnd end, const std::string& out,
@@ -193,6 +216,8 @@ void print_report(std::span<machine::Machine* const> hosts, machine::RunEnd end,
     if (kind == "perfetto") std::printf(", trace.pftrace");
     if (kind == "text") std::printf(", trace.txt");
   }
+  for (const auto& [name, script] : *first.toolstack->scripts) std::printf(", script-%s.log", name.c_str());
+  for (const machine::Machine* m : hosts) print_more_files(*m, out);
   std::printf("\n");
 }
 

@@ -100,6 +100,8 @@ std::vector<std::string> trace_kinds(const std::string& text) {
     if (kind != "none") kinds.push_back(kind);
     at = end + 1;
   }
+  if (!kinds.empty() && (',' + text + ',').find(",none,") != std::string::npos)
+    throw UserError("--trace", "\"none\" stands beside other kinds", "leave one or the other out");
   return kinds;
 }
 
@@ -168,6 +170,8 @@ machine::ScenarioConfig scenario_of(const RunOptions& o) {
   set_timing(scenario, o.timing);
   if (!o.until.empty()) scenario.until = parse_duration(o.until, "--until");
   if (!o.instructions.empty()) scenario.instructions = parse_unsigned(o.instructions, "--instructions");
+  if (!o.instructions.empty() && scenario.instructions == 0)
+    throw UserError("--instructions", "0 is no limit", "give 1 or more, or leave it out");
   if (!o.trace.empty()) scenario.trace = trace_kinds(o.trace);
   return scenario;
 }

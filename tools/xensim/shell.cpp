@@ -19,6 +19,7 @@
 #include "sim/base/file.h"
 #include "sim/base/suggest.h"
 #include "sim/base/units.h"
+#include "sim/trace/catalogue.h"
 #include "tools/xensim/attached_console.h"
 #include "tools/xensim/command.h"
 #include "tools/xensim/host_output.h"
@@ -132,7 +133,8 @@ class Shell {
     if (v) std::printf(" of d%uv%u (%s)", v->domain.domid, v->id, v->domain.name.c_str());
     if (v && why == "VM exit") {
       const cpu::VmExitInfo& e = m.hypervisor->here().pcpu->core.vm_exit;
-      std::printf(": reason %u, qualification %" PRIx64, e.reason & 0xffff, e.qualification);
+      std::printf(": reason %u (%s), qualification %" PRIx64, e.reason & 0xffff,
+                  std::string(trace::exit_reason_name(e.reason & 0xffff)).c_str(), e.qualification);
     }
     std::printf("\n");
     for (auto& [name, other] : watches_) other.clear();

@@ -34,12 +34,17 @@ int trace_command(std::span<const std::string> arguments) {
     return kOk;
   }
   if (file.empty()) throw UserError("xensim trace", "no file given", "usage: xensim trace FILE.xen");
+  const std::uint64_t hz = parse_frequency(frequency, "--frequency");
+  if (hz == 0) throw UserError("--frequency", "\"" + frequency + "\" is no frequency", "give 1Hz or more");
   const trace::TraceFile t = trace::read_trace_file(file);
+  if (t.pcpus.empty())
+    throw UserError(file, "holds no trace record",
+                    "give a trace.xen that 'xensim run' wrote, or a file of xentrace");
   if (digest) {
     std::puts(trace::digest_of(t).c_str());
     return kOk;
   }
-  std::fputs(trace::to_text(trace::summarise(t), parse_frequency(frequency, "--frequency")).c_str(), stdout);
+  std::fputs(trace::to_text(trace::summarise(t), hz).c_str(), stdout);
   return kOk;
 }
 

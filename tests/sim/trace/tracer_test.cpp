@@ -103,6 +103,7 @@ TEST_CASE("The text trace merges the pCPUs in order of time, xensim's own points
   t.add_sink(std::make_unique<TextSink>(folder.path("trace.txt")));
   run_synthetic(t, 1);
   std::string text = read_file(folder.path("trace.txt"));
+  CHECK(text.starts_with("# time stamps are cycles at "));
   std::size_t start = text.find("21000 p0 vmexit");
   CHECK(text.substr(start, text.find("23000 p0", start) - start) ==
         "21000 p0 vmexit reason=VMCALL rip=0xffffffff81000000\n"
@@ -110,6 +111,16 @@ TEST_CASE("The text trace merges the pCPUs in order of time, xensim's own points
         "21100 p0 hypercall_enter d1v0 op=event_channel_op first_argument=0x4\n"
         "21200 p0 evtchn_send d1v0 port=0x3 remote_domid=0x2 remote_port=0x4\n"
         "21900 p0 hypercall_return d1v0 op=event_channel_op result=0x0\n");
+}
+
+TEST_CASE("Events of credit2 have their names in the text") {
+  Record r;
+  r.event = TRC_SCHED_CLASS_EVT(CSCHED2, 19);
+  r.count = 2;
+  r.words[0] = 1;
+  CHECK(describe(r) == "csched2:picked_cpu a=0x1 b=0x0");
+  r.event = TRC_SCHED_CLASS_EVT(CSCHED2, 18);
+  CHECK(describe(r) == "scheduler 1:18 a=0x1 b=0x0");
 }
 
 TEST_CASE("Runstate times and exits are summed per vCPU up to the end of the run") {
