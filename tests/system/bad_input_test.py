@@ -167,7 +167,7 @@ class BadInput(XensimTest):
         self.refuse("--set", "/quantum=0", parts=("/quantum",))
 
     def test_a_cache_or_tlb_whose_sets_are_no_power_of_two(self):
-        self.refuse("--set", "/memory/l2/ways=12", parts=("small.json: /memory/l2: ", "12 ways", "768 bytes times a power of two"))
+        self.refuse("--set", "/memory/l2/ways=12", parts=("--set /memory/l2/ways=12: ", "12 ways", "768 bytes times a power of two"))
         self.refuse("--set", "/cpu/tlb/l2/entries=512", parts=("/cpu/tlb/l2/entries", "512 entries in 12 ways"))
 
     def test_a_syntax_error_in_a_scenario_has_its_line_and_column(self):
