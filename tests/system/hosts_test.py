@@ -49,7 +49,7 @@ class Hosts(XensimTest):
         self.assertEqual(sorted(os.listdir(result.out)), ["a", "b", "config.json", "host.json"])
         self.assertIn("a/hello| hello: ok\n", result.stdout)
         self.assertIn("b/tick| timer: ok\n", result.stdout)
-        self.assertRegex(result.stdout, r"(?m)^Modelled host a:$")
+        self.assertRegex(result.stdout, r"(?m)^Host a:$")
         self.assertEqual(len(self.digests(result)), 2)
 
     def test_all_hosts_end_at_one_time(self):

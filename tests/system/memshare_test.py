@@ -28,7 +28,7 @@ class MemoryShare(XensimTest):
     def test_sharing_that_xen_lacks_is_refused(self):
         result = self.run_scenario("--set", "/dom0/memshare/period=40ms", scenario=self.scenario())
         self.assert_ok(result, 2)
-        self.assertIn("/machine/dom0/memshare/period: this Xen shares no memory; set /xen/mem_sharing to true", result.stderr)
+        self.assertIn("--set /dom0/memshare/period=40ms: this Xen shares no memory; set /xen/mem_sharing to true", result.stderr)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ class Migration(XensimTest):
     def scenario(self, timeline, domains=None, name="s.json", timing="functional", until="600ms", link=None, b=None, a=None, **toolstack):
         machine = json.loads(json.dumps(MACHINE))
         machine["dom0"]["toolstack"].update(toolstack)
+        timeline = [{**e, "at": "%dns" % e["at"] if isinstance(e["at"], int) else e["at"]} for e in timeline]
         content = {"timing": timing,
                    "hosts": {"a": {"machine": {**machine, **(a or {})}, "domains": [self.web()] if domains is None else domains},
                              "b": {"machine": {**machine, **(b or {})}}},

@@ -7,16 +7,21 @@ import unittest
 from kernel import SPIN, shutdown
 from runner import MACHINE, SOURCE, XensimTest
 
+CPUID = b"\x0f\xa2"
+
 
 class Report(XensimTest):
     def test_a_domain_that_was_made_anew_is_told_from_its_predecessor(self):
-        again = self.domain("again", code=shutdown(1), on_reboot="restart")
+        again = self.domain("again", code=shutdown(1, before=CPUID), on_reboot="restart")
         once = self.domain("once", code=SPIN)
         result = self.run_scenario(again, once, "--timing", "functional", "--until", "20ms", "--set",
                                    "/dom0/toolstack/restart_delay=5ms", trace="none")
         self.assert_ok(result)
-        rows = re.findall(r"(?m)^(again \(\d\)|once) +(\w+) +\d+ ", result.stdout)
-        self.assertEqual(rows[:3], [("again (1)", "reboot"), ("once", "running"), ("again (3)", "reboot")])
+        self.assertRegex(result.stdout, r"(?m)^domain .* VM exits  domid$")
+        rows = re.findall(r"(?m)^(again|once) +(\w+) .* (\d+)$", result.stdout)
+        self.assertEqual(rows[:3], [("again", "reboot", "1"), ("once", "running", "2"), ("again", "reboot", "3")])
+        self.assertIn("\nVM exits of again (3): CPUID 1\n", result.stdout)
+        self.assertIn("\nVM exits of once: ", result.stdout)
 
     def test_a_long_name_keeps_its_column(self):
         result = self.run_scenario(self.domain("a-name-of-some-length", code=shutdown(0)), trace="none")

@@ -82,12 +82,9 @@ std::string short_name(std::size_t reason) {
   return name == "UNKNOWN" ? "reason " + std::to_string(reason) : name;
 }
 
-// Domains of one name, which a restart leaves one after the other, are told apart by their numbers.
-void tell_apart(std::vector<Row>& rows) {
-  std::map<std::string, unsigned> count;
-  for (const Row& r : rows) ++count[r.name];
-  for (Row& r : rows)
-    if (count[r.name] > 1) r.name += " (" + std::to_string(r.domid) + ")";
+// How many rows have this name: domains of one name, as a restart leaves them, are told apart by their numbers.
+std::ptrdiff_t of_name(const std::vector<Row>& rows, const std::string& name) {
+  return std::count_if(rows.begin(), rows.end(), [&](const Row& r) { return r.name == name; });
 }
 
 const char* reason_of(machine::RunEnd end) {
@@ -131,23 +128,27 @@ void print_host(const machine::Machine& m) {
   for (const auto& d : hv.graveyard) all[d->domid] = d.get();
   for (const auto& [domid, d] : hv.domains) all[domid] = d.get();
   for (const auto& [domid, d] : all) rows.push_back(row_of(hv, *d));
-  tell_apart(rows);
+  const bool numbers =
+      std::any_of(rows.begin(), rows.end(), [&](const Row& r) { return of_name(rows, r.name) > 1; });
   int width = 16;
   for (const Row& r : rows) width = std::max(width, static_cast<int>(r.name.size()));
 
-  if (!m.host.empty()) std::printf("\nModelled host %s:", m.host.c_str());
-  std::printf("\n%-*s %-12s %14s %7s %10s %10s %9s\n", width, "domain", "state", "instructions", "CPI", "run ms",
-              "steal ms", "VM exits");
+  if (!m.host.empty()) std::printf("\nHost %s:", m.host.c_str());
+  std::printf("\n%-*s %-12s %14s %7s %10s %10s %9s%s\n", width, "domain", "state", "instructions", "CPI", "run ms",
+              "steal ms", "VM exits", numbers ? "  domid" : "");
   for (const Row& r : rows) {
     const std::string cpi =
         r.instructions == 0 ? "-" : stats::to_string(stats::Ratio{r.guest_cycles, r.instructions, 2});
-    std::printf("%-*s %-12s %14" PRIu64 " %7s %10s %10s %9" PRIu64 "\n", width, r.name.c_str(), r.state.c_str(),
+    std::printf("%-*s %-12s %14" PRIu64 " %7s %10s %10s %9" PRIu64, width, r.name.c_str(), r.state.c_str(),
                 r.instructions, cpi.c_str(), milliseconds(hv, r.run).c_str(), milliseconds(hv, r.steal).c_str(),
                 r.exits);
+    if (numbers) std::printf("%7u", r.domid);
+    std::printf("\n");
   }
   for (const Row& r : rows) {
     if (r.exits == 0) continue;
-    std::printf("\nVM exits of %s:", r.name.c_str());
+    const std::string number = of_name(rows, r.name) > 1 ? " (" + std::to_string(r.domid) + ")" : "";
+    std::printf("\nVM exits of %s%s:", r.name.c_str(), number.c_str());
     for (std::size_t i = 0; i < r.by_reason.size(); ++i) {
       if (r.by_reason[i] == 0) continue;
       std::printf(" %s %" PRIu64, short_name(i).c_str(), r.by_reason[i]);

@@ -113,7 +113,7 @@ TEST_CASE("touching the way that was touched last changes nothing, for every pol
 
 TEST_CASE("a cache whose sets are no power of two is refused with its place") {
   CHECK_THROWS_WITH(Cache({3 * 8 * 64, 8, 4, ReplacementKind::kLru, "test"}, "/memory/l2", 0),
-                    Catch::Contains("/memory/l2/size") && Catch::Contains("multiple of 512"));
+                    Catch::Contains("/memory/l2: ") && Catch::Contains("512 bytes times a power of two"));
   CHECK_THROWS_AS(Cache({1000, 8, 4, ReplacementKind::kLru, "test"}, "/memory/l2", 0), UserError);
   CHECK_THROWS_AS(Cache({1024, 0, 4, ReplacementKind::kLru, "test"}, "/memory/l2", 0), UserError);
 }
