@@ -64,9 +64,8 @@ Outcome raise_selector(Core& core, std::uint8_t vector, std::uint16_t selector);
 // Sets the accessed bit of a code or data descriptor.
 Outcome set_accessed(Core& core, Descriptor& d);
 
-// Checks a selector for SS at privilege level `cpl` and gives the register to load. vector: what bad selectors
-// raise
-// (#GP, or #TS when the stack comes from a TSS). A null selector is the caller's business.
+// Checks a selector for SS at privilege level `cpl` and gives the register to load. A null selector is the
+// caller's business. vector: what bad selectors raise (#GP, or #TS when the stack comes from a TSS).
 Outcome check_stack_segment(Core& core, std::uint16_t selector, unsigned cpl, std::uint8_t vector, Segment& out);
 // Checks a selector for DS, ES, FS or GS (null allowed).
 Outcome check_data_segment(Core& core, std::uint16_t selector, unsigned cpl, std::uint8_t vector, Segment& out);
