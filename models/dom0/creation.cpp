@@ -118,7 +118,7 @@ Made make_domain(Toolstack& toolstack, std::size_t spec, xl::Output& out, domid_
   o.state = State::kBuilding;
   ++o.instances;
   try {
-    hv.create_domain(domid, xen::DomainKind::kPvh, s.parameters);
+    hv.create_domain(domid, xen::DomainKind::kGuest, s.parameters);
   } catch (const std::bad_alloc&) {
     hv.destroy_domain(domid);  // what there is of it
     return Made::kNoMemory;
@@ -170,7 +170,7 @@ bool Creation::make_stub_domain() {
   xen::Hypervisor& hv = toolstack_.hypervisor;
   const std::uint64_t given = spec().config.stubdomain_memory_mib;
   const std::uint64_t pages = (given ? given : kDefaultMib) << 8;
-  xen::DomainParametersForCreate p;
+  xen::CreateParameters p;
   p.name = spec().name + "-dm";
   p.max_pages = pages;
   p.grants = spec().parameters.grants;

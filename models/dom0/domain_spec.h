@@ -16,7 +16,7 @@ struct DomainSpec {
   std::string name;
   config::DomainConfig config;
   xen::BuildPlan plan;
-  xen::DomainParametersForCreate parameters;
+  xen::CreateParameters parameters;
   // What xl has no key for: the domain is a control domain; it is the device model of the domain of that name.
   bool control = false;
   std::string device_model_of;

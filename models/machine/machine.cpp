@@ -80,7 +80,7 @@ Machine::Machine(sc_core::sc_module_name name, const ScenarioConfig& s, std::vec
   }
 
   // dom0 exists from the start, as Xen builds it; its programs are the toolstack and the console daemon.
-  xen::DomainParametersForCreate p;
+  xen::CreateParameters p;
   p.name = "Domain-0";
   p.vcpus = p.max_vcpus = m.dom0.vcpus;
   p.max_pages = 0xffffffff;  // no limit, as Xen has it
@@ -151,7 +151,7 @@ void Machine::give_memory(const xen::Domain& d, std::uint64_t bytes) {
 xen::Domain& Machine::make_xenstore_home(xen::Domain& dom0) {
   const dom0::XenstoredConfig& c = scenario.machine.dom0.xenstored;
   if (!c.stub_domain) return dom0;
-  xen::DomainParametersForCreate p;
+  xen::CreateParameters p;
   p.name = "Xenstore";
   p.max_pages = c.stub_memory >> kPageShift;
   xen::Domain& d = hypervisor->create_domain(1, xen::DomainKind::kModel, p);

@@ -58,7 +58,7 @@ Mfn Hypervisor::allocate_xen_page(Domain& d) {
   return *m;
 }
 
-Domain& Hypervisor::create_domain(domid_t domid, DomainKind kind, const DomainParametersForCreate& parameters) {
+Domain& Hypervisor::create_domain(domid_t domid, DomainKind kind, const CreateParameters& parameters) {
   expects(!domains.contains(domid));
   auto owned = std::make_unique<Domain>(domid, kind);
   Domain& d = *owned;
@@ -79,7 +79,7 @@ Domain& Hypervisor::create_domain(domid_t domid, DomainKind kind, const DomainPa
   d.guest_64bit = true;  // until the guest latches its own width
   init_wallclock(d);
   d.grants = std::make_unique<grant::GrantTable>(memory, frames, domid, parameters.grants);
-  if (kind == DomainKind::kPvh) {
+  if (kind == DomainKind::kGuest) {
     d.p2m = std::make_unique<P2m>(memory, frames);
     d.log_dirty = std::make_unique<LogDirty>(*this, d);
     d.p2m->use_1gb = config.ept_1gb;

@@ -102,7 +102,7 @@ struct PcpuState {
 };
 
 // What a domain is created from (XEN_DOMCTL_createdomain and what the toolstack sets next).
-struct DomainParametersForCreate {
+struct CreateParameters {
   std::string name;
   unsigned vcpus = 1, max_vcpus = 1;
   sched::DomainParameters scheduling;
@@ -173,7 +173,7 @@ class Hypervisor final : public cpu::RootSoftware, public sched::Tickler {
   std::uint64_t guest_tsc(const Vcpu& v, Cycles at) const { return at + v.tsc_offset; }
 
   // --- Domains (domains.cpp). The functions are domctls; their caller charges time.
-  Domain& create_domain(domid_t domid, DomainKind kind, const DomainParametersForCreate& parameters);
+  Domain& create_domain(domid_t domid, DomainKind kind, const CreateParameters& parameters);
   void destroy_domain(domid_t domid);
   void pause_domain(Domain& d);
   void unpause_domain(Domain& d);

@@ -68,7 +68,7 @@ int mem_set(Context& c, const Invocation& i) {
   c.hypercalls += 3;
   xen::Domain& d = *c.toolstack.hypervisor.find_domain(m->domid);
   xen::control::max_mem(d, target + kExtraKib);
-  if (d.kind == xen::DomainKind::kPvh) {
+  if (d.kind == xen::DomainKind::kGuest) {
     long r = -xen::kErestart;
     while (r == -xen::kErestart) r = xen::pod::set_target(c.toolstack.hypervisor, d, (target + kExtraKib) >> 2);
     if (r != 0) {

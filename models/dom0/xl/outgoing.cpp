@@ -32,7 +32,7 @@ std::optional<std::string> outgoing_configuration(Context& c, long domid, const 
     return std::nullopt;
   }
   const bool busy = m && (m->suspending || m->ending);
-  if (!text.empty() && d && d->kind == xen::DomainKind::kPvh && m && !busy) return text;
+  if (!text.empty() && d && d->kind == xen::DomainKind::kGuest && m && !busy) return text;
   c.out.complain("libxl: error: libxl_domain.c:2335:libxl__get_domain_configuration: %s%s\n",
                  log_prefix(domid).c_str(),
                  text.empty() ? "Fail to get domain configuration" : "Device or resource busy");

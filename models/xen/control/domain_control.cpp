@@ -98,7 +98,7 @@ long send_trigger(Hypervisor& hv, Domain& d, std::uint32_t trigger, std::uint32_
     case XEN_DOMCTL_SENDTRIGGER_POWER:
     case XEN_DOMCTL_SENDTRIGGER_SLEEP:
       // A PVH domain has no PM timer block and thus no button: Xen accepts and nothing happens.
-      return d.kind == DomainKind::kPvh ? 0 : -kEinval;
+      return d.kind == DomainKind::kGuest ? 0 : -kEinval;
     default:
       return -kEnosys;
   }
@@ -144,7 +144,7 @@ xen_domctl_getdomaininfo domain_info(const Hypervisor& hv, const Domain& d) {
   if (d.controller_pause_count > 0) i.flags |= XEN_DOMINF_paused;
   if (d.debugger_attached) i.flags |= XEN_DOMINF_debugged;
   if (d.role.xenstore) i.flags |= XEN_DOMINF_xs_domain;
-  if (d.kind == DomainKind::kPvh) {
+  if (d.kind == DomainKind::kGuest) {
     i.flags |= XEN_DOMINF_hvm_guest | XEN_DOMINF_hap;
     i.arch_config.emulation_flags = d.emulation_flags;
   }

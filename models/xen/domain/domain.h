@@ -29,7 +29,8 @@ namespace hvm {
 class Platform;
 }
 
-enum class DomainKind : std::uint8_t { kPvh, kModel };
+// kGuest: a binary runs in it (PVH, or HVM). kModel: its vCPU runs model programs, as dom0.
+enum class DomainKind : std::uint8_t { kGuest, kModel };
 
 // What ended a domain.
 enum class ShutdownReason : std::uint8_t {

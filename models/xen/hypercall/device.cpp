@@ -27,7 +27,7 @@ long do_mmuext_op(Hypervisor& hv, Vcpu& v, const Arguments& args) {
   if (domid == DOMID_IO || domid == DOMID_XEN) return xsm::check(xsm::Action::kPriv, v.domain, nullptr);
   const DomainLookup owner = lookup_domain(hv, v.domain, domid);
   if (!owner) return owner.error;
-  if (owner.domain->kind == DomainKind::kPvh) return -kEinval;
+  if (owner.domain->kind == DomainKind::kGuest) return -kEinval;
   return xsm::check(xsm::Action::kTarget, v.domain, owner.domain);
 }
 
@@ -41,7 +41,7 @@ long do_dm_op(Hypervisor& hv, Vcpu& v, const Arguments& args) {
     return -kEfault;
   const DomainLookup target = lookup_remote_domain(hv, v.domain, static_cast<domid_t>(args.a[0]));
   if (!target) return target.error;
-  if (target.domain->kind != DomainKind::kPvh) return -kEinval;
+  if (target.domain->kind != DomainKind::kGuest) return -kEinval;
   if (const long refused = xsm::check(xsm::Action::kDmPriv, v.domain, target.domain)) return refused;
   Fields f(buffers.data(), args.wide);
   const std::uint64_t op = f.word(), size = f.word();

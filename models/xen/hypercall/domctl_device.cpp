@@ -28,7 +28,7 @@ long memory_mapping(const ControlCall& c, const xen_domctl_memory_mapping& m) {
 }
 
 long port_mapping(const Domain& d, const xen_domctl_ioport_mapping& m) {
-  if (d.kind != DomainKind::kPvh) return -kEopnotsupp;
+  if (d.kind != DomainKind::kGuest) return -kEopnotsupp;
   if ((m.first_gport | m.first_mport | (m.nr_ports - 1)) >= kPorts || m.first_gport + m.nr_ports > kPorts ||
       m.first_mport + m.nr_ports > kPorts)
     return -kEinval;
@@ -67,7 +67,7 @@ std::optional<long> domctl_on_device(ControlCall& c, Domain* d, xen_domctl& op) 
       return port_mapping(*d, op.u.ioport_mapping);
     case XEN_DOMCTL_bind_pt_irq:
     case XEN_DOMCTL_unbind_pt_irq:
-      return d->kind == DomainKind::kPvh ? -kEperm : -kEinval;
+      return d->kind == DomainKind::kGuest ? -kEperm : -kEinval;
     case XEN_DOMCTL_assign_device:
     case XEN_DOMCTL_deassign_device:
     case XEN_DOMCTL_test_assign_device:

@@ -51,7 +51,7 @@ long create(ControlCall& c, xen_domctl& op) {
     return -kEexist;
   if (const long r = check_creation(c.hv, from)) return r;
   const grant::Config& most = c.hv.config.grants;
-  DomainParametersForCreate parameters;
+  CreateParameters parameters;
   parameters.name = "domain-" + std::to_string(domid);
   parameters.vcpus = 0;
   parameters.max_vcpus = from.max_vcpus;
@@ -66,7 +66,7 @@ long create(ControlCall& c, xen_domctl& op) {
   // Its pages of Xen's: paging pool, VMCSs, shared info, grants.
   const std::uint64_t need = paging_pages(parameters.max_vcpus, 0) + 2 * parameters.max_vcpus + 64;
   if (c.hv.heap.free_pages() < need + c.hv.frames.claimed()) return -kEnomem;
-  Domain& d = c.hv.create_domain(domid, DomainKind::kPvh, parameters);
+  Domain& d = c.hv.create_domain(domid, DomainKind::kGuest, parameters);
   // The pages of its pool, and those of Xen's that are zeroed.
   cpu::Pcpu& p = *c.hv.here().pcpu;
   c.hv.cost.charge_many(p, Path::kPopulateFrame, d.p2m->table_limit);
@@ -87,7 +87,7 @@ long make_vcpus(const ControlCall& c, Domain& d, std::uint32_t max) {
 
 long destroy(ControlCall& c, Domain& d) {
   if (&d == &c.caller()) return -kEinval;
-  if (d.kind != DomainKind::kPvh) return -kEperm;  // the model of dom0 outlives the run, unlike Xen's
+  if (d.kind != DomainKind::kGuest) return -kEperm;  // the model of dom0 outlives the run, unlike Xen's
   if (!c.hold_still(d)) return 0;
   // Its memory goes a stretch at a time, as in Xen.
   const std::uint64_t pages = c.hv.frames.totals(d.domid).pages;
@@ -167,7 +167,7 @@ long set_target(Hypervisor& hv, const Domain& caller, Domain& d, domid_t target)
   const DomainLookup e = lookup_domain_by_id(hv, target);
   if (!e) return e.error;
   if (e.domain == &d || d.role.target != DOMID_INVALID) return -kEinval;
-  if (e.domain->kind != DomainKind::kPvh) return -kEopnotsupp;
+  if (e.domain->kind != DomainKind::kGuest) return -kEopnotsupp;
   if (const long refused = xsm::check(xsm::Action::kPriv, caller, nullptr)) return refused;
   d.role.target = target;
   return 0;
@@ -191,7 +191,7 @@ std::optional<long> domctl_on_life(ControlCall& c, Domain* d, xen_domctl& op) {
       control::resume(c.hv, *d);
       return 0;
     case XEN_DOMCTL_soft_reset:
-      return own || d->kind != DomainKind::kPvh ? -kEinval : control::soft_reset(c.hv, *d);
+      return own || d->kind != DomainKind::kGuest ? -kEinval : control::soft_reset(c.hv, *d);
     case XEN_DOMCTL_getdomaininfo:
       return tell(c, d, op);
     case XEN_DOMCTL_scheduler_op:

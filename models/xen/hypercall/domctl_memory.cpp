@@ -29,7 +29,7 @@ long shadow_op(ControlCall& c, Domain& d, xen_domctl_shadow_op& op) {
 
 // XEN_DOMCTL_get_paging_mempool_size and its like; a part of the way each time, as Xen does.
 long pool_size(ControlCall& c, Domain& d, xen_domctl_paging_mempool& op, bool set) {
-  if (d.kind != DomainKind::kPvh) return -kEopnotsupp;
+  if (d.kind != DomainKind::kGuest) return -kEopnotsupp;
   if (!set) {
     op.size = d.p2m->table_limit << kPageShift;
     c.write_back = true;

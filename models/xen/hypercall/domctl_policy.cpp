@@ -145,7 +145,7 @@ void limit_features(CpuidPolicy& p, const CpuidPolicy& most) {
 
 long set_policy(ControlCall& c, Domain& d, xen_domctl_cpu_policy& op) {
   if (&d == &c.caller()) return -kEinval;
-  if (d.creation_finished || d.kind != DomainKind::kPvh) return -kEexist;
+  if (d.creation_finished || d.kind != DomainKind::kGuest) return -kEexist;
   op.err_leaf = op.err_subleaf = op.err_msr = ~0u;
   CpuidPolicy wanted = d.cpuid;
   const CpuidPolicy most = c.hv.guest_policy(d);
@@ -194,7 +194,7 @@ std::optional<long> domctl_on_policy(ControlCall& c, Domain& d, xen_domctl& op) 
   xen_domctl_cpu_policy& p = op.u.cpu_policy;
   switch (op.cmd) {
     case XEN_DOMCTL_get_cpu_policy: {
-      const CpuidPolicy& policy = d.kind == DomainKind::kPvh ? d.cpuid : c.hv.pcpus.front().pcpu->core.cpuid;
+      const CpuidPolicy& policy = d.kind == DomainKind::kGuest ? d.cpuid : c.hv.pcpus.front().pcpu->core.cpuid;
       const long r = write_cpu_policy(c, policy, address_in(p.leaves), p.nr_leaves, address_in(p.msrs), p.nr_msrs);
       c.write_back = r == 0;
       return r;

@@ -105,7 +105,7 @@ std::uint64_t most_context_bytes(const Domain& d, const std::vector<std::uint8_t
 }
 
 long get_hvm_context(ControlCall& c, Domain& d, xen_domctl_hvmcontext& op) {
-  if (&d == &c.caller() || d.kind != DomainKind::kPvh) return -kEinval;
+  if (&d == &c.caller() || d.kind != DomainKind::kGuest) return -kEinval;
   if (!c.hold_still(d)) return 0;
   const std::vector<std::uint8_t> context = save_hvm_context(c.hv, d);
   c.hv.restore_context(c.vcpu);
@@ -122,7 +122,7 @@ long get_hvm_context(ControlCall& c, Domain& d, xen_domctl_hvmcontext& op) {
 }
 
 long set_hvm_context(ControlCall& c, Domain& d, const xen_domctl_hvmcontext& op) {
-  if (&d == &c.caller() || d.kind != DomainKind::kPvh) return -kEinval;
+  if (&d == &c.caller() || d.kind != DomainKind::kGuest) return -kEinval;
   if (op.size > kMostContextBytes) return -kEnomem;
   std::vector<std::uint8_t> context(op.size);
   if (!context.empty() && !c.read(address_in(op.buffer), context.data(), context.size())) return -kEfault;
@@ -137,7 +137,7 @@ long set_hvm_context(ControlCall& c, Domain& d, const xen_domctl_hvmcontext& op)
 
 // One record's body. Types that a PVH domain does not have are -EINVAL here as in Xen where no device saves them.
 long get_hvm_record(ControlCall& c, Domain& d, xen_domctl_hvmcontext_partial& op) {
-  if (&d == &c.caller() || d.kind != DomainKind::kPvh) return -kEinval;
+  if (&d == &c.caller() || d.kind != DomainKind::kGuest) return -kEinval;
   if (op.type == 0 || op.type > HVM_SAVE_CODE_MAX || op.type == HVM_SAVE_CODE(HEADER)) return -kEinval;
   if (!find_vcpu(d, op.instance)) return -kEnoent;
   if (!c.hold_still(d)) return 0;
@@ -259,15 +259,15 @@ std::optional<long> domctl_on_vcpu(ControlCall& c, Domain& d, xen_domctl& op) {
       return control::send_trigger(c.hv, d, op.u.sendtrigger.trigger, op.u.sendtrigger.vcpu);
     case XEN_DOMCTL_debug_op: {
       const Vcpu* v = find_vcpu(d, op.u.debug_op.vcpu);
-      return !v || v == &c.vcpu || d.kind != DomainKind::kPvh ? -kEinval : -kEnosys;
+      return !v || v == &c.vcpu || d.kind != DomainKind::kGuest ? -kEinval : -kEnosys;
     }
     case XEN_DOMCTL_get_address_size:
-      if (d.kind == DomainKind::kPvh) return -kEopnotsupp;
+      if (d.kind == DomainKind::kGuest) return -kEopnotsupp;
       op.u.address_size.size = 64;
       c.write_back = true;
       return 0;
     case XEN_DOMCTL_set_address_size:
-      if (d.kind == DomainKind::kPvh) return -kEopnotsupp;
+      if (d.kind == DomainKind::kGuest) return -kEopnotsupp;
       return op.u.address_size.size == 64 ? 0 : -kEinval;
     case XEN_DOMCTL_vmtrace_op:
       return -kEinval;  // no domain has a trace buffer

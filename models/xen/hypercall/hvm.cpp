@@ -122,7 +122,7 @@ long Hypervisor::do_hvm_op(Vcpu& v, const Arguments& args) {
       if (p.index >= HVM_NR_PARAMS) return -kEinval;
       const DomainLookup found = lookup_domain(*this, d, p.domid);
       if (!found) return found.error;
-      if (found.domain->kind != DomainKind::kPvh) return -kEinval;
+      if (found.domain->kind != DomainKind::kGuest) return -kEinval;
       if (const long refused = may_access(d, *found.domain, p.index, args.a[0] == HVMOP_set_param)) return refused;
       if (args.a[0] == HVMOP_set_param) return set_hvm_param(v, *found.domain, p.index, p.value);
       p.value = found.domain->hvm_params[p.index];
@@ -156,7 +156,7 @@ long Hypervisor::do_hvm_op(Vcpu& v, const Arguments& args) {
       const DomainLookup found = lookup_domain(*this, d, m.domid);
       if (!found) return found.error;
       if (const long refused = xsm::check(Action::kTarget, d, found.domain)) return refused;
-      if (found.domain->kind != DomainKind::kPvh) return -kEinval;
+      if (found.domain->kind != DomainKind::kGuest) return -kEinval;
       const bool ram = ram_frame(*found.domain, m.pfn).has_value();
       m.mem_type = static_cast<std::uint16_t>(ram ? HVMMEM_ram_rw : HVMMEM_mmio_dm);
       return copy_to_guest(v, args.a[1], &m, sizeof m) ? 0 : -kEfault;

@@ -12,7 +12,7 @@
 namespace xensim::xen {
 
 long Sharing::control(Domain& d, bool enable) {
-  if (enable && d.kind != DomainKind::kPvh) return -kEopnotsupp;
+  if (enable && d.kind != DomainKind::kGuest) return -kEopnotsupp;
   d.mem_sharing_enabled = enable;
   return 0;
 }

@@ -169,12 +169,12 @@ TEST_CASE("An HVM guest's memory beyond 3.75 GiB goes on at 4 GiB") {
 
 TEST_CASE("The HVM info table sums to zero, and the start info says where the memory map is") {
   Bench b;
-  DomainParametersForCreate c;
+  CreateParameters c;
   c.name = "hvm";
   c.emulation_flags = XEN_X86_EMU_ALL & ~XEN_X86_EMU_VPCI;
   const BuildPlan plan = plan_hvm(hvm_request(16, 0));
   c.max_pages = plan.max_pages;
-  Domain& d = b.hv->create_domain(1, DomainKind::kPvh, c);
+  Domain& d = b.hv->create_domain(1, DomainKind::kGuest, c);
   for (const Extent& e : extents_of(plan, true, true)) REQUIRE(place_extent(*b.hv, d, e));
   fill_memory(*b.hv, d, plan);
   const auto at = [&](std::uint64_t gpa) {

@@ -23,17 +23,17 @@ struct Bench {
     config.dom0_memory = 16ull << 20;
     hv = std::make_unique<Hypervisor>(config, memory, pcpus, tracer, 1);
     for (auto& p : pcpus) hv->run(*p, 1);
-    DomainParametersForCreate dom0;
+    CreateParameters dom0;
     dom0.name = "Domain-0";
     hv->create_domain(0, DomainKind::kModel, dom0);
   }
 
   Domain& guest(domid_t domid, unsigned vcpus = 1, std::uint64_t pages = 4096) {
-    DomainParametersForCreate p;
+    CreateParameters p;
     p.name = "guest" + std::to_string(domid);
     p.vcpus = p.max_vcpus = vcpus;
     p.max_pages = pages;
-    return hv->create_domain(domid, DomainKind::kPvh, p);
+    return hv->create_domain(domid, DomainKind::kGuest, p);
   }
 
   memory::PhysicalMemory memory;

@@ -50,11 +50,11 @@ TEST_CASE_METHOD(Grants, "Checks come in Xen's order: flags, domain, handles, re
 
 TEST_CASE_METHOD(Grants, "A domain without handles cannot map, and nothing is left of the attempt") {
   Domain& c = [&]() -> Domain& {
-    DomainParametersForCreate p;
+    CreateParameters p;
     p.name = "c";
     p.max_pages = 4096;
     p.grants.max_maptrack_frames = 0;
-    return hv->create_domain(3, DomainKind::kPvh, p);
+    return hv->create_domain(3, DomainKind::kGuest, p);
   }();
   permit(a, 8, 3, 100);
   CHECK(map(c, 1, 8, kHole) == GNTST_no_space);

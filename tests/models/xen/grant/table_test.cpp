@@ -146,10 +146,10 @@ TEST_CASE_METHOD(Tables,
 }
 
 TEST_CASE_METHOD(Tables, "A domain that may not have version 2 is told so") {
-  DomainParametersForCreate p;
+  CreateParameters p;
   p.name = "old";
   p.grants.max_version = 1;
-  Domain& old = hv->create_domain(9, DomainKind::kPvh, p);
+  Domain& old = hv->create_domain(9, DomainKind::kGuest, p);
   gnttab_set_version_t op{2};
   CHECK(grant::set_version(*hv, vcpu(old), op) == -kEnosys);
 }

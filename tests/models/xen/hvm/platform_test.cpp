@@ -14,11 +14,11 @@ struct HvmBench : Bench {
   Platform& p = *d.platform;
 
   Domain& hvm_guest() {
-    DomainParametersForCreate c;
+    CreateParameters c;
     c.name = "hvm";
     c.max_pages = 4096;
     c.emulation_flags = XEN_X86_EMU_ALL & ~XEN_X86_EMU_VPCI;
-    return hv->create_domain(1, DomainKind::kPvh, c);
+    return hv->create_domain(1, DomainKind::kGuest, c);
   }
   Vcpu& v() { return *d.vcpus[0]; }
   void apic(std::uint32_t offset, std::uint32_t value) { v().vlapic.mmio_write(offset, 4, value, 0); }

@@ -26,12 +26,12 @@ struct VcpuBench : Bench {
   }
 
   Domain& make(bool nested) {
-    DomainParametersForCreate c;
+    CreateParameters c;
     c.name = "hvm";
     c.max_pages = 4096;
     c.emulation_flags = XEN_X86_EMU_ALL & ~XEN_X86_EMU_VPCI;
     c.nested_virt = nested;
-    return hv->create_domain(1, DomainKind::kPvh, c);
+    return hv->create_domain(1, DomainKind::kGuest, c);
   }
   Domain& d;
   Vcpu& v() { return *d.vcpus[0]; }
