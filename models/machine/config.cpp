@@ -488,10 +488,6 @@ xen::grant::Limits grant_limits(const config::DomainConfig& d, const xen::grant:
       limit("max_grant_version", "gnttab_max_ver", d.max_grant_version, host.max_version)};
 }
 
-}  // namespace
-
-namespace {
-
 // As xl reads them: a disk that it cannot is refused, of a network card what it does not know is passed over.
 void check_devices(config::DomainConfig& d, const std::string& place) {
   for (const std::string& disk : d.disk)

@@ -227,6 +227,15 @@ RunEnd Machine::run() {
   return simulate({&self, 1});
 }
 
+namespace {
+
+// It will go on by itself at a time that it has set.
+bool has_timer(const xen::Vcpu& v) {
+  return v.singleshot.pending() || v.periodic.pending() || v.apic_timer.pending() || v.poll.pending();
+}
+
+}  // namespace
+
 bool Machine::stuck() const {
   if (!toolstack->settled() || xenstore_port->in_use()) return false;
   bool any = false;
@@ -237,9 +246,7 @@ bool Machine::stuck() const {
     if (d->watchdogs[0].pending() || d->watchdogs[1].pending()) return false;
     for (const auto& v : d->vcpus) {
       if (v->pause_flags & (xen::kPauseDown | xen::kPausePaused)) continue;
-      if (v->runstate != trace::Runstate::kBlocked) return false;
-      for (const xen::TimerId* t : {&v->singleshot, &v->periodic, &v->apic_timer, &v->poll})
-        if (t->pending()) return false;
+      if (v->runstate != trace::Runstate::kBlocked || has_timer(*v)) return false;
     }
   }
   return any;
@@ -269,9 +276,7 @@ std::string Machine::explain() const {
         out += ", waits for an event";
       if (v->pause_flags & xen::kPausePaused) out += ", paused";
       if (v->pause_flags & xen::kPauseShutdown) out += ", shut down";
-      if (!v->singleshot.pending() && !v->periodic.pending() && !v->apic_timer.pending() && !v->poll.pending() &&
-          !v->model)
-        out += ", no timer set";
+      if (!has_timer(*v) && !v->model) out += ", no timer set";
       out += "\n";
     }
   return out;

@@ -1,25 +1,13 @@
 // What a core needs around it where only its instructions count: no devices, no interrupts, no caches.
 #pragma once
 
-#include "models/cpu/core.h"
 #include "models/memory/physical_memory.h"
 #include "tests/models/cpu/no_caches.h"
+#include "tests/models/cpu/no_devices.h"
 
 namespace xensim::differential {
 
-struct NoDevices : cpu::CoreEnvironment {
-  std::uint32_t io_read(std::uint16_t, unsigned) override { return ~0u; }
-  void io_write(std::uint16_t, unsigned, std::uint32_t) override {}
-  std::uint64_t mmio_read(PhysAddr, unsigned) override { return ~std::uint64_t{0}; }
-  void mmio_write(PhysAddr, unsigned, std::uint64_t) override {}
-  bool apic_msr_read(std::uint32_t, std::uint64_t&) override { return false; }
-  bool apic_msr_write(std::uint32_t, std::uint64_t) override { return false; }
-  std::uint64_t cr8_read() override { return 0; }
-  void cr8_write(std::uint64_t) override {}
-  bool interrupt_pending() override { return false; }
-  std::uint8_t interrupt_acknowledge() override { return 0; }
-};
-
+using NoDevices = cpu::test::NoDevices;
 using NoCaches = cpu::test::NoCaches;
 
 }  // namespace xensim::differential

@@ -11,6 +11,7 @@
 #include "models/cpu/core.h"
 #include "models/memory/hierarchy.h"
 #include "models/memory/physical_memory.h"
+#include "tests/models/cpu/no_devices.h"
 
 namespace xensim::cpu::test {
 
@@ -21,16 +22,8 @@ class FlatHierarchy final : public memory::Hierarchy {
   }
 };
 
-class QuietEnvironment final : public CoreEnvironment {
+class QuietEnvironment final : public NoDevices {
  public:
-  std::uint32_t io_read(std::uint16_t, unsigned) override { return ~0u; }
-  void io_write(std::uint16_t, unsigned, std::uint32_t) override {}
-  std::uint64_t mmio_read(PhysAddr, unsigned) override { return ~std::uint64_t{0}; }
-  void mmio_write(PhysAddr, unsigned, std::uint64_t) override {}
-  bool apic_msr_read(std::uint32_t, std::uint64_t&) override { return false; }
-  bool apic_msr_write(std::uint32_t, std::uint64_t) override { return false; }
-  std::uint64_t cr8_read() override { return 0; }
-  void cr8_write(std::uint64_t) override {}
   bool interrupt_pending() override { return interrupt.has_value(); }
   std::uint8_t interrupt_acknowledge() override {
     const std::uint8_t v = *interrupt;

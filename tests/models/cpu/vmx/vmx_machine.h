@@ -12,10 +12,11 @@
 #include <initializer_list>
 
 #include "models/cpu/core.h"
+#include "tests/models/cpu/no_devices.h"
 
 namespace xensim::cpu {
 
-class VmxMachine : public CoreEnvironment {
+class VmxMachine : public test::NoDevices {
  public:
   using F = VmcsField;
 
@@ -118,14 +119,6 @@ class VmxMachine : public CoreEnvironment {
     set(field(F::kGuestEsBase), 0);
   }
 
-  std::uint32_t io_read(std::uint16_t, unsigned) override { return ~0u; }
-  void io_write(std::uint16_t, unsigned, std::uint32_t) override {}
-  std::uint64_t mmio_read(PhysAddr, unsigned) override { return ~std::uint64_t{0}; }
-  void mmio_write(PhysAddr, unsigned, std::uint64_t) override {}
-  bool apic_msr_read(std::uint32_t, std::uint64_t&) override { return false; }
-  bool apic_msr_write(std::uint32_t, std::uint64_t) override { return false; }
-  std::uint64_t cr8_read() override { return 0; }
-  void cr8_write(std::uint64_t) override {}
   bool interrupt_pending() override { return pending_vector >= 0; }
   std::uint8_t interrupt_acknowledge() override {
     ++acknowledged;
